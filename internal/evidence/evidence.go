@@ -18,7 +18,7 @@ type Batch struct {
 	Epoch       uint64 // the epoch of the bridge's log
 	CollectedMs int64  // the collector's clock when the frame arrived; a repeat may carry another
 	Messages    []telemetry.Message
-	Receipt     Receipt
+	Receipts    []Receipt // what the store vouches for once it has the messages
 }
 
 // Receipt says that a range of a bridge's log is in the store. It is written with the records it vouches for, so that a

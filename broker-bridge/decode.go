@@ -1,0 +1,186 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/jishi-telemetry/jishi/internal/dialect"
+	"github.com/jishi-telemetry/jishi/internal/frame"
+	"github.com/jishi-telemetry/jishi/internal/mqtt"
+	"github.com/jishi-telemetry/jishi/internal/spool"
+	"github.com/jishi-telemetry/jishi/internal/telemetry"
+)
+
+// maxBatch bounds one group commit: enough that an fsync is shared by thousands, little enough to hold twice in memory.
+const (
+	maxBatchMessages = 8192
+	maxBatchBytes    = 8 << 20
+)
+
+// batch is a group of messages on their way to one fsync.
+type batch struct {
+	entries  []spool.Entry
+	messages []mqtt.Inbound // acknowledged once the entries are durable; may hold clock messages, which have no entry
+	requests []dialect.Request
+	bytes    int
+}
+
+// decodeAll turns the inbox into batches until ctx ends, and closes decoded.
+func (b *Bridge) decodeAll(ctx context.Context, decoded chan<- *batch) {
+	defer close(decoded)
+	poll := time.NewTicker(time.Second)
+	defer poll.Stop()
+	for {
+		next := &batch{}
+		select {
+		case <-ctx.Done():
+			return
+		case <-poll.C:
+			next.requests = b.poll()
+		case in := <-b.inbox:
+			b.decode(next, in)
+			b.drain(next)
+		}
+		if len(next.messages)+len(next.requests) == 0 {
+			continue
+		}
+		select {
+		case decoded <- next:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// drain adds what is already waiting, so that a group commit grows with the load and nothing waits for it to grow.
+func (b *Bridge) drain(next *batch) {
+	for len(next.messages) < maxBatchMessages && next.bytes < maxBatchBytes {
+		select {
+		case in := <-b.inbox:
+			b.decode(next, in)
+		default:
+			return
+		}
+	}
+}
+
+// decode adds one message to the batch.
+func (b *Bridge) decode(next *batch, in mqtt.Inbound) {
+	if b.o.ReplayClock && in.Topic == ClockTopic {
+		b.setClock(next, in)
+		return
+	}
+	receivedMs, ok := b.nowMs()
+	if !ok {
+		b.m.unclocked.Inc()
+		return
+	}
+	m := telemetry.Message{ReceivedMs: receivedMs}
+	result, err := b.interpret(&m, in)
+	if err != nil {
+		result.Records = append(result.Records, b.quarantine(in, receivedMs, err))
+	}
+	m.Records = result.Records
+	b.observe(&m)
+	body := frame.AppendMessage(nil, &m)
+	next.entries = append(next.entries, spool.Entry{Body: body, Raw: rawEntry(in), ReceivedMs: receivedMs})
+	next.messages = append(next.messages, in)
+	next.requests = append(next.requests, result.Requests...)
+	next.bytes += len(body) + len(in.Payload) + len(in.Topic)
+}
+
+// interpret finds the message's dialect and asks it what the message means.
+func (b *Bridge) interpret(m *telemetry.Message, in mqtt.Inbound) (dialect.Result, error) {
+	if len(in.Payload) > b.o.MaxPayloadBytes {
+		return dialect.Result{}, &dialect.Error{
+			Reason: telemetry.ReasonOversized,
+			Detail: fmt.Sprintf("payload has %d bytes: at most %d are read", len(in.Payload), b.o.MaxPayloadBytes),
+		}
+	}
+	for _, d := range b.o.Dialects {
+		if !d.Claims(in.Topic) {
+			continue
+		}
+		m.Dialect = d.Name()
+		result, err := d.Decode(dialect.Message{
+			Topic: in.Topic, Payload: in.Payload, Retained: in.Retained, ReceivedMs: m.ReceivedMs,
+		})
+		return result, err
+	}
+	return dialect.Result{}, &dialect.Error{
+		Reason: telemetry.ReasonUnknownTopic,
+		Detail: fmt.Sprintf("no dialect reads topic %q", cut(in.Topic, 200)),
+	}
+}
+
+// quarantine keeps a message that could not be read, with the reason; the whole of it stays in the base's log.
+func (b *Bridge) quarantine(in mqtt.Inbound, receivedMs int64, err error) telemetry.Record {
+	var why *dialect.Error
+	if !errors.As(err, &why) {
+		why = &dialect.Error{Reason: telemetry.ReasonMalformed, Detail: err.Error()}
+	}
+	return telemetry.Record{
+		Kind: telemetry.KindRaw, Clock: telemetry.ClockReceived, Retained: in.Retained,
+		EventMs: receivedMs, Reason: why.Reason, Detail: cut(why.Detail, telemetry.MaxDetail),
+		Topic: cut(in.Topic, telemetry.MaxDetail), Payload: in.Payload[:min(len(in.Payload), telemetry.MaxRawPayload)],
+	}
+}
+
+// poll asks the dialects which devices are to be asked for a sign of life.
+func (b *Bridge) poll() []dialect.Request {
+	nowMs, ok := b.nowMs()
+	if !ok || b.o.Publish == nil {
+		return nil
+	}
+	var due []dialect.Request
+	for _, d := range b.o.Dialects {
+		due = append(due, d.Poll(nowMs)...)
+	}
+	return due
+}
+
+// setClock obeys a replayer. A clock that goes back is left where it was, so that a repeated message does no harm.
+func (b *Bridge) setClock(next *batch, in mqtt.Inbound) {
+	ms, err := strconv.ParseInt(string(in.Payload), 10, 64)
+	if err != nil {
+		b.o.Logger.Warn("clock message is not a number", "topic", in.Topic, "payload", cut(string(in.Payload), 40))
+	} else {
+		b.simulatedMs.Store(max(ms, b.simulatedMs.Load()))
+	}
+	next.messages = append(next.messages, in)
+}
+
+// nowMs is the bridge's clock; it is not ok while a replayed clock has not been set.
+func (b *Bridge) nowMs() (int64, bool) {
+	if !b.o.ReplayClock {
+		return b.o.Now().UnixMilli(), true
+	}
+	ms := b.simulatedMs.Load()
+	return ms, ms != 0
+}
+
+// rawEntry is the message as it came: topic, a zero byte (which no MQTT topic holds), payload.
+func rawEntry(in mqtt.Inbound) []byte {
+	raw := make([]byte, 0, len(in.Topic)+1+len(in.Payload))
+	raw = append(raw, in.Topic...)
+	raw = append(raw, 0)
+	return append(raw, in.Payload...)
+}
+
+// cut shortens a text to at most n bytes of valid UTF-8.
+func cut(s string, n int) string {
+	if !utf8.ValidString(s) {
+		s = strconv.QuoteToASCII(s)
+	}
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}

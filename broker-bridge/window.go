@@ -1,0 +1,126 @@
+package bridge
+
+import (
+	"time"
+
+	"github.com/jishi-telemetry/jishi/internal/frame"
+)
+
+// window is the sliding window of frames that are out: sent, and not yet acknowledged as stored. It is pure: the caller
+// brings the time and does the sending.
+type window struct {
+	size    int
+	timeout time.Duration
+	out     []*outFrame // in the order of first sending
+}
+
+// outFrame is one frame that is out.
+type outFrame struct {
+	bytes   []byte
+	covers  []frame.Range // the records it carries, and the missing ranges it announces
+	due     time.Time     // when it is sent again
+	repeats int
+	refused string // the city's reason, "" when it gave none
+}
+
+// maxResend bounds the wait between repeats, so that a city that comes back is noticed within two minutes.
+const maxResend = 2 * time.Minute
+
+func (w *window) full() bool  { return len(w.out) >= w.size }
+func (w *window) empty() bool { return len(w.out) == 0 }
+
+// add takes a frame that has just been sent.
+func (w *window) add(bytes []byte, covers []frame.Range, now time.Time) {
+	w.out = append(w.out, &outFrame{bytes: bytes, covers: covers, due: now.Add(w.timeout)})
+}
+
+// acknowledge takes ranges that are stored, and forgets the frames that are wholly among them.
+func (w *window) acknowledge(stored []frame.Range) {
+	kept := w.out[:0]
+	for _, f := range w.out {
+		f.covers = subtract(f.covers, stored)
+		if len(f.covers) > 0 {
+			kept = append(kept, f)
+		}
+	}
+	clear(w.out[len(kept):])
+	w.out = kept
+}
+
+// refuse notes that the city will not take the ranges, and why. Their frames stay out and are repeated slowly: the cause,
+// a key that is not enrolled yet or a clock, is for a person to mend, and the records wait for it on disk.
+func (w *window) refuse(r frame.Refusal, now time.Time) {
+	for _, f := range w.out {
+		if overlaps(f.covers, r.Range) {
+			f.refused = r.Reason
+			f.due = now.Add(maxResend / 4)
+		}
+	}
+}
+
+// due returns the frames whose acknowledgement is late, with their next due time set: twice as far each time.
+func (w *window) overdue(now time.Time) []*outFrame {
+	var late []*outFrame
+	for _, f := range w.out {
+		if f.due.After(now) {
+			continue
+		}
+		f.repeats++
+		f.due = now.Add(min(maxResend, w.timeout<<min(f.repeats, 10)))
+		late = append(late, f)
+	}
+	return late
+}
+
+// nextDue returns when the next frame becomes overdue, or ok false when none is out.
+func (w *window) nextDue() (at time.Time, ok bool) {
+	for _, f := range w.out {
+		if !ok || f.due.Before(at) {
+			at, ok = f.due, true
+		}
+	}
+	return at, ok
+}
+
+// bytes is the memory that the frames take.
+func (w *window) bytes() int {
+	n := 0
+	for _, f := range w.out {
+		n += len(f.bytes)
+	}
+	return n
+}
+
+// subtract returns the parts of a that no range of b covers.
+func subtract(a, b []frame.Range) []frame.Range {
+	left := a
+	for _, cut := range b {
+		if !overlaps(left, cut) {
+			continue
+		}
+		var parts []frame.Range
+		for _, r := range left {
+			if r.Last < cut.First || r.First > cut.Last {
+				parts = append(parts, r)
+				continue
+			}
+			if r.First < cut.First {
+				parts = append(parts, frame.Range{First: r.First, Last: cut.First - 1})
+			}
+			if r.Last > cut.Last {
+				parts = append(parts, frame.Range{First: cut.Last + 1, Last: r.Last})
+			}
+		}
+		left = parts
+	}
+	return left
+}
+
+func overlaps(a []frame.Range, b frame.Range) bool {
+	for _, r := range a {
+		if r.First <= b.Last && b.First <= r.Last {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,44 @@
+package collector
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
+
+type metrics struct {
+	frames       *prometheus.CounterVec // by verdict
+	records      *prometheus.CounterVec // by verdict
+	unregistered prometheus.Counter
+	writeErrors  prometheus.Counter
+	writeSeconds prometheus.Histogram
+}
+
+func newMetrics(reg prometheus.Registerer) *metrics {
+	f := promauto.With(reg)
+	m := &metrics{
+		frames: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "jishi_collector_frames_total", Help: "Frames taken, by verdict.",
+		}, []string{"verdict"}),
+		records: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "jishi_collector_records_total", Help: "Records written to the evidence store, by verdict.",
+		}, []string{"verdict"}),
+		unregistered: f.NewCounter(prometheus.CounterOpts{
+			Name: "jishi_collector_unregistered_records_total",
+			Help: "Records of devices that the registry does not know; they are stored all the same.",
+		}),
+		writeErrors: f.NewCounter(prometheus.CounterOpts{
+			Name: "jishi_collector_write_errors_total", Help: "Writes to the evidence store that had to be repeated.",
+		}),
+		writeSeconds: f.NewHistogram(prometheus.HistogramOpts{
+			Name: "jishi_collector_write_seconds", Help: "Time of one successful write to the evidence store.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 2, 14),
+		}),
+	}
+	for _, v := range []string{"verified", "repeated", refuseMalformed, refuseChain, refuseSignature, refuseUnknownBridge} {
+		m.frames.WithLabelValues(v)
+	}
+	for _, v := range []string{"accepted", "duplicate", "rejected"} {
+		m.records.WithLabelValues(v)
+	}
+	return m
+}

@@ -1,0 +1,65 @@
+package collector
+
+import (
+	"sync"
+
+	"github.com/jishi-telemetry/jishi/internal/frame"
+)
+
+// maxRecent bounds the memory of recent: about 100 bytes each.
+const maxRecent = 8192
+
+// recent remembers frames that this collector has stored, so that a repeat costs an acknowledgement and not a write. It
+// is a saving and no more: a frame that it has forgotten is written again, which changes nothing. verify asks and
+// acknowledge adds from two goroutines; see the mutex.
+type recent struct {
+	mu    sync.Mutex // guards the rest
+	known map[recentKey]struct{}
+	order []recentKey // ring of insertion
+	next  int
+}
+
+// recentKey identifies a frame's content: the chain's end covers every record before it.
+type recentKey struct {
+	base, bridge string
+	epoch, first uint64
+	count        uint32
+	chain        [32]byte
+}
+
+func keyOf(f *frame.Frame) recentKey {
+	return recentKey{f.Base, f.Bridge, f.Epoch, f.First, f.Count, f.ChainAfter}
+}
+
+func (r *recent) has(f *frame.Frame) bool {
+	if len(f.Missing) > 0 {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, ok := r.known[keyOf(f)]
+	return ok
+}
+
+func (r *recent) add(f *frame.Frame) {
+	if len(f.Missing) > 0 {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	key := keyOf(f)
+	if _, ok := r.known[key]; ok {
+		return
+	}
+	if r.known == nil {
+		r.known = make(map[recentKey]struct{}, maxRecent)
+	}
+	if len(r.order) < maxRecent {
+		r.order = append(r.order, key)
+	} else {
+		delete(r.known, r.order[r.next])
+		r.order[r.next] = key
+		r.next = (r.next + 1) % maxRecent
+	}
+	r.known[key] = struct{}{}
+}

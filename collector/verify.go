@@ -1,0 +1,125 @@
+package collector
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jishi-telemetry/jishi/internal/evidence"
+	"github.com/jishi-telemetry/jishi/internal/frame"
+	"github.com/jishi-telemetry/jishi/internal/mqtt"
+)
+
+// The reasons for which a frame is refused; they travel to the bridge in the acknowledgement.
+const (
+	refuseUnknownBridge = "unknown_bridge"
+	refuseSignature     = "bad_signature"
+	refuseChain         = "bad_chain"
+	refuseMalformed     = "malformed"
+)
+
+// verifyAll turns the connection's messages into deliveries, in order.
+func (c *Collector) verifyAll(ctx context.Context, down Downlink, verified chan<- *delivery) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case in, ok := <-down.Frames():
+			if !ok {
+				return ErrDownlinkLost
+			}
+			d := c.verify(in)
+			if d == nil {
+				in.Ack()
+				continue
+			}
+			select {
+			case verified <- d:
+			case <-ctx.Done():
+				return nil
+			}
+		}
+	}
+}
+
+// verify checks one frame: its form, that its topic is its own, its signature, and the chain of its records. It returns
+// nil for what cannot even be attributed to a bridge: there is nobody to answer.
+func (c *Collector) verify(in mqtt.Inbound) *delivery {
+	f, err := frame.Parse(in.Payload)
+	base, bridge, isFrame := frame.ParseTopic(in.Topic)
+	if err != nil || !isFrame || f.Base != base || f.Bridge != bridge {
+		c.m.frames.WithLabelValues(refuseMalformed).Inc()
+		c.o.Logger.Warn("frame cannot be read or is not its topic's", "topic", in.Topic, "bytes", len(in.Payload), "err", err)
+		return nil
+	}
+	d := &delivery{in: in, frame: f}
+	if d.refuse = c.authentic(f); d.refuse == "" && c.recent.has(f) {
+		d.stored = true
+	}
+	if d.refuse == "" && !d.stored {
+		d.refuse = c.unpack(d)
+	}
+	c.m.frames.WithLabelValues(frameVerdict(d)).Inc()
+	if d.refuse != "" {
+		c.o.Logger.Warn("frame refused", "base", base, "bridge", bridge, "first", f.First, "count", f.Count, "reason", d.refuse)
+	}
+	return d
+}
+
+// authentic returns the reason why the frame is not by the bridge it names, or "".
+func (c *Collector) authentic(f *frame.Frame) string {
+	key, enrolled := c.o.BridgeKey(f.Base, f.Bridge)
+	if !enrolled {
+		return refuseUnknownBridge
+	}
+	if err := f.Verify(key); err != nil {
+		return refuseSignature
+	}
+	return ""
+}
+
+// unpack decodes the frame's messages into the delivery's batch, or returns the reason why it cannot.
+func (c *Collector) unpack(d *delivery) string {
+	f := d.frame
+	messages, err := f.Messages(nil)
+	switch {
+	case errors.Is(err, frame.ErrChain):
+		return refuseChain
+	case err != nil:
+		return refuseMalformed
+	}
+	collectedMs := c.o.Now().UnixMilli()
+	d.batch = evidence.Batch{
+		Base: f.Base, Bridge: f.Bridge, Epoch: f.Epoch, CollectedMs: collectedMs, Messages: messages,
+		Receipts: receipts(f, collectedMs),
+	}
+	return ""
+}
+
+// receipts are what the store will vouch for once it has the frame: its records, and the ranges that will never come.
+func receipts(f *frame.Frame, collectedMs int64) []evidence.Receipt {
+	var out []evidence.Receipt
+	if f.Count > 0 {
+		out = append(out, evidence.Receipt{
+			Epoch: f.Epoch, First: f.First, Last: f.First + uint64(f.Count) - 1,
+			ChainBefore: f.ChainBefore, ChainAfter: f.ChainAfter,
+			FirstMs: f.FirstMs, LastMs: f.LastMs, CollectedMs: collectedMs,
+		})
+	}
+	for _, lost := range f.Missing {
+		out = append(out, evidence.Receipt{
+			Epoch: f.Epoch, First: lost.First, Last: lost.Last, Missing: true,
+			FirstMs: f.SentMs, LastMs: f.SentMs, CollectedMs: collectedMs,
+		})
+	}
+	return out
+}
+
+func frameVerdict(d *delivery) string {
+	switch {
+	case d.refuse != "":
+		return d.refuse
+	case d.stored:
+		return "repeated"
+	}
+	return "verified"
+}
