@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -66,39 +65,34 @@ func Load(fsys fs.FS) (*Calendar, error) {
 		if err != nil {
 			return nil, fmt.Errorf("load calendar: %w", err)
 		}
-		next, err := c.With(text)
+		year, err := ParseYear(text)
 		if errors.Is(err, ErrUnpublished) {
 			continue
 		}
 		if err != nil {
 			return nil, fmt.Errorf("load calendar: %s: %w", name, err)
 		}
-		if want := strings.TrimSuffix(path.Base(name), ".json"); want != fmt.Sprint(next.newest(c)) {
-			return nil, fmt.Errorf("load calendar: %s: holds the year %d", name, next.newest(c))
+		if name != fmt.Sprintf("%d.json", year.Year) {
+			return nil, fmt.Errorf("load calendar: %s: holds the year %d", name, year.Year)
 		}
-		c = next
+		if c, err = c.with(year); err != nil {
+			return nil, fmt.Errorf("load calendar: %s: %w", name, err)
+		}
 	}
 	return c, nil
 }
 
-// newest returns the year that c has and before has not.
-func (c *Calendar) newest(before *Calendar) int {
-	for year := range c.years {
-		if _, ok := before.years[year]; !ok {
-			return year
-		}
-	}
-	return 0
-}
-
-// With returns a calendar that also knows the year in the file's text. A year that c knows already is replaced when the
-// text is the later one in full (a notice can be amended during its year), so handing the same file over twice is
-// harmless. c does not change. The errors are those of ParseYear, and that a date is named by two years.
+// With returns a calendar that also knows the year in the file's text. A year that c knows already is replaced (a notice
+// can be amended during its year), so handing the same file over twice is harmless. c does not change. The errors are those of ParseYear, and that a date is named by two years.
 func (c *Calendar) With(text []byte) (*Calendar, error) {
 	year, err := ParseYear(text)
 	if err != nil {
 		return nil, err
 	}
+	return c.with(year)
+}
+
+func (c *Calendar) with(year Year) (*Calendar, error) {
 	next := &Calendar{years: maps.Clone(c.years), days: map[Date]Day{}}
 	next.years[year.Year] = year
 	for _, y := range sortedYears(next.years) {
