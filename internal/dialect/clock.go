@@ -40,3 +40,11 @@ func (c Clock) plausible(deviceMs, receivedMs int64) bool {
 	}
 	return c.BehindMs == 0 || deviceMs >= receivedMs-c.BehindMs
 }
+
+// Dateless reports whether the record replays an earlier value without a believable time of its own: when it happened is
+// not known, and the receive time would make it look fresh, so that a decoder leaves it out. A link record is never
+// dateless: what the broker remembers of a connection is true now.
+func Dateless(r *telemetry.Record) bool {
+	return r.Retained && r.Kind != telemetry.KindLink &&
+		(r.Clock == telemetry.ClockReceived || r.Clock == telemetry.ClockSuspect)
+}
