@@ -49,6 +49,7 @@ func rules() []rule {
 		{"no call that is not ours to make", checkCalls},
 		{"a skipped test says why", checkSkips},
 		{"documents name only what exists", checkDocuments},
+		{"every package is on the map", checkMap},
 		{"recordings stay outside", checkRecordings},
 	}
 }

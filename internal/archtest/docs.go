@@ -160,10 +160,13 @@ func makeTargets(t *tree) map[string]bool {
 	return targets
 }
 
-// externalNames are the last parts of all import paths that are not ours, and a few that documents speak of before any
-// file imports them.
+// externalNames are the last parts of all import paths that are not ours, a few that documents speak of before any file
+// imports them, and the receivers that everyone writes alike.
 func externalNames(t *tree) map[string]bool {
-	names := map[string]bool{"context": true, "errors": true, "fmt": true, "slog": true, "testing": true, "time": true, "http": true}
+	names := map[string]bool{}
+	for _, n := range []string{"context", "errors", "fmt", "http", "slog", "testing", "time", "pkg", "ctx", "t"} {
+		names[n] = true
+	}
 	version := regexp.MustCompile(`/v\d+$`)
 	for _, f := range t.files {
 		for _, spec := range f.syntax.Imports {
@@ -264,4 +267,24 @@ func members(x ast.Expr) []string {
 		}
 	}
 	return names
+}
+
+// checkMap wants every package on the map: a package that ARCHITECTURE.md does not name is one that no reader expects.
+func checkMap(t *tree) []problem {
+	const architecture = "ARCHITECTURE.md"
+	source, err := fs.ReadFile(t.root, architecture)
+	if err != nil {
+		return []problem{{architecture, err.Error()}}
+	}
+	var named []string
+	for _, m := range codeSpan.FindAllStringSubmatch(string(source), -1) {
+		named = append(named, m[1])
+	}
+	var problems []problem
+	for _, dir := range t.packages() {
+		if !matches(dir, named) && !forTests(dir) {
+			problems = append(problems, problem{architecture, dir + " is not on the map: name it in the import table"})
+		}
+	}
+	return problems
 }

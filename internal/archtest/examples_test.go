@@ -114,6 +114,10 @@ func badExamples() []example {
 		},
 		{"documents name only what exists", "the past", "-- CHANGELOG.md --\n`internal/gone`\n", ""},
 
+		{"every package is on the map", "missing", src("internal/span/a.go", "") + "-- ARCHITECTURE.md --\n`internal/telemetry`\n", "internal/span is not on the map"},
+		{"every package is on the map", "no map", src("internal/span/a.go", ""), "ARCHITECTURE.md"},
+		{"every package is on the map", "by pattern", src("internal/dialect/shelly/a.go", "") + "-- ARCHITECTURE.md --\n`internal/dialect/*`\n", ""},
+
 		{"recordings stay outside", "a big one", "-- internal/usage/testdata/day.csv --\nREPEAT 2018-12-09,ACTIVE\n", "recordings stay outside"},
 		{"recordings stay outside", "a small vector", "-- internal/usage/testdata/day.csv --\n2018-12-09,ACTIVE\n", ""},
 	}

@@ -30,10 +30,12 @@ func leaves() []string {
 	}
 }
 
-// neighbours are the imports allowed within a row: an implementation knows the contract it implements.
+// neighbours are the imports allowed within a row: an implementation knows the contract it implements, and
+// the dialects that speak JSON share their reader.
 func neighbours() [][2]string {
 	return [][2]string{
 		{"internal/dialect/*", "internal/dialect"},
+		{"internal/dialect/*", "internal/dialect/jsondoc"},
 		{"internal/evidence/*", "internal/evidence"},
 		{"api", "api/console"},
 	}
@@ -162,7 +164,7 @@ func refuse(f *file, to string) string {
 		return ""
 	case matches(f.dir, leaves()):
 		return "a leaf imports nothing of the project"
-	case forTests(to):
+	case forTests(to), neighbourly(f.dir, to):
 		return ""
 	case matches(to, implementations()) && !test && !matches(f.dir, []string{"cmd/*"}):
 		return "only cmd chooses implementations; take the interface in your options"
@@ -172,7 +174,7 @@ func refuse(f *file, to string) string {
 	switch {
 	case !known || !found:
 		return "" // checkKnownPackages says so
-	case target < own, target == own && neighbourly(f.dir, to):
+	case target < own:
 		return ""
 	case target == own && path.Base(path.Dir(f.dir)) != "cmd" && !strings.Contains(f.dir, "internal"):
 		return "processes never import each other; they meet in cmd and on the wire"
