@@ -17,10 +17,6 @@ endif
 PKG ?= ./...
 # FUZZTIME is how long each fuzz target runs.
 FUZZTIME ?= 10s
-# JISHI_WITHOUT lists what the machine cannot have, of: influxd mosquitto. Their tests then skip and say so.
-export JISHI_WITHOUT ?=
-
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
 .PHONY: help
 help: ## Print this list
