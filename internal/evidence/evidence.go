@@ -41,9 +41,11 @@ type Verdict uint8
 const (
 	// Accepted: the record is in the store, durably.
 	Accepted Verdict = 1
-	// Duplicate: the same record was there before; it is in the store once. A store that cannot tell says Accepted.
+	// Duplicate: a record of the same identity was there before, in the store or earlier in the call; it is in the store
+	// once. A store that cannot tell says Accepted.
 	Duplicate Verdict = 2
-	// Rejected: the store will never take the record; the reason says why. The record is in the store's quarantine.
+	// Rejected: the store will never take the record; the reason says why. The record is in the store's quarantine, as the
+	// raw record that Quarantined makes of it.
 	Rejected Verdict = 3
 )
 
@@ -67,7 +69,7 @@ type Query struct {
 	Base   string           // required
 	Device string           // required
 	Window span.Span        // [start, end) of event time, required
-	Kinds  []telemetry.Kind // empty: samples and links
+	Kinds  []telemetry.Kind // empty: samples and links; a kind that is none is an error
 	// Channels limits samples to these channels; nil means all. Links are always included when their kind is.
 	Channels []string
 }
@@ -86,7 +88,9 @@ type Entry struct {
 type DeviceCount struct {
 	Device                    string
 	Samples, Taps, Links, Raw int64
-	FirstMs, LastMs           int64 // of event time; both 0 when there is none
+	// FirstMs and LastMs are the event times of the first and the last sample, tap or link; both 0 when there is none but
+	// raw records.
+	FirstMs, LastMs int64
 }
 
 // ErrClosed is returned by every method after Close.
@@ -100,27 +104,37 @@ type Store interface {
 	// errors.Is(err, ErrPermanent) says that repeating will not help before a person acts (wrong token, no bucket).
 	//
 	// Two samples or links with the same base, device, channel and event time are one: the one with the higher sequence
-	// number wins within an epoch, the later written across epochs. Two taps at one instant with other content stay two.
+	// number wins within an epoch, the later written across epochs; within a message the later record. A sample that wins
+	// replaces the other whole: no value of the other remains. Two taps at one instant with another card or direction stay
+	// two. A raw record is one by its place in its bridge's log: bridge, epoch, sequence number, index in the message.
+	//
+	// The outcomes are in order of the batches, their rejections in order of sequence number and index. Check says what is
+	// rejected. A record is kept with the fields that speak for its kind; values keep their order. A call that is
+	// cancelled returns the context's error and may have stored a part.
 	Write(ctx context.Context, batches []Batch) ([]Outcome, error)
 
-	// Read calls yield for each matching record in order of event time, then channel, and stops at yield's first error,
-	// which it returns. The entry is only valid during the call.
+	// Read calls yield for each matching record in the order of Compare: event time, then channel. It stops at yield's
+	// first error, which it returns. The entry is only valid during the call. Records that are written meanwhile may be
+	// in it or not. Raw records and what was rejected of the device come with telemetry.KindRaw. An empty window is no error.
 	Read(ctx context.Context, q Query, yield func(*Entry) error) error
 
-	// Before returns, for each channel of the query (all when nil) and for the device's link, the last record with an
-	// event time before q.Window.StartMs, in order of event time. Retained records count like others.
+	// Before returns, for each channel of the query (all when nil) the last sample, and the last link of the device
+	// whatever its channel, with an event time before q.Window.StartMs, in the order of Compare. Retained records count
+	// like others. Kinds restricts it like Read; taps and raw records are never in it.
 	Before(ctx context.Context, q Query) ([]Entry, error)
 
-	// Latest returns the last record of each channel of the device, and its last link, in order of channel.
+	// Latest returns the last sample of each channel of the device, and its last link, in order of channel.
 	Latest(ctx context.Context, base, device string) ([]Entry, error)
 
 	// Devices returns the counts of every device of the base that has a record in the window, in order of device.
 	Devices(ctx context.Context, base string, window span.Span) ([]DeviceCount, error)
 
-	// Quarantine calls yield for each raw or rejected record of the base in the window of receive time, in order.
+	// Quarantine calls yield for each raw or rejected record of the base in the window of receive time, in order of receive
+	// time, epoch, sequence number and index. The entry is only valid during the call.
 	Quarantine(ctx context.Context, base string, window span.Span, yield func(*Entry) error) error
 
-	// Receipts returns the receipts of a base, "" for all bridges, in order of bridge, epoch and first.
+	// Receipts returns the receipts of a base, bridge "" for all its bridges, in the order of CompareReceipts. A receipt is
+	// one by base, bridge, epoch, range and whether it is missing.
 	Receipts(ctx context.Context, base, bridge string) ([]BridgeReceipt, error)
 
 	// Ping reports whether the store answers, and what would make it answer if not.
