@@ -21,7 +21,7 @@ type ReplayOptions struct {
 	Live bool
 	// Clock publishes the simulated time for a bridge with its replay clock on.
 	Clock bool
-	// Window is how many messages may be unacknowledged, 1 to 65535; 0 is 1000.
+	// Window is how many messages may be unacknowledged, 1 to 60000; 0 is 1000.
 	Window int
 	// Progress, if set, is called from the replaying goroutine about every ProgressEvery (0 is one second) and once at
 	// the end. It must return soon.
@@ -77,7 +77,7 @@ type Token interface {
 // Limits and defaults of ReplayOptions.
 const (
 	defaultWindow        = 1000
-	maxWindow            = 65535
+	maxWindow            = 60000
 	defaultProgressEvery = time.Second
 )
 

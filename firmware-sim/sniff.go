@@ -84,8 +84,7 @@ var (
 // nameOf reads the machine and the day from a file name: Mazak01-20161031-20161101.txt.gz is Mazak01 from
 // 2016-10-31T00:00Z, 45m30d-shelly-events.csv is shellyplug-s-45m30d, dev_B7DF9D_2012.01.23.csv is tasmota_B7DF9D.
 func nameOf(path string, f format) fileName {
-	base := strings.TrimSuffix(filepath.Base(path), ".gz")
-	base = strings.TrimSuffix(base, filepath.Ext(base))
+	base := trimExtensions(filepath.Base(path))
 	clean := func(s string) string { return strings.Trim(notInTopic.ReplaceAllString(s, "_"), "_") }
 	switch f {
 	case formatShelly:
@@ -103,4 +102,10 @@ func nameOf(path string, f format) fileName {
 		}
 		return fileName{machine: clean(base)}
 	}
+}
+
+// trimExtensions takes .gz and the extension before it from a file name.
+func trimExtensions(base string) string {
+	base = strings.TrimSuffix(base, ".gz")
+	return strings.TrimSuffix(base, filepath.Ext(base))
 }
