@@ -50,6 +50,7 @@ func rules() []rule {
 		{"a skipped test says why", checkSkips},
 		{"documents name only what exists", checkDocuments},
 		{"every package is on the map", checkMap},
+		{"the two READMEs are twins", checkTwins},
 		{"recordings stay outside", checkRecordings},
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"go/ast"
 	"go/token"
 	"io/fs"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -284,6 +285,37 @@ func checkMap(t *tree) []problem {
 	for _, dir := range t.packages() {
 		if !matches(dir, named) && !forTests(dir) {
 			problems = append(problems, problem{architecture, dir + " is not on the map: name it in the import table"})
+		}
+	}
+	return problems
+}
+
+// checkTwins wants both READMEs to send the reader to the same commands and documents: a translation that was left behind
+// is worse than none.
+func checkTwins(t *tree) []problem {
+	const english, chinese = "README.md", "README.zh-CN.md"
+	named := map[string]map[string]bool{}
+	for _, doc := range []string{english, chinese} {
+		source, err := fs.ReadFile(t.root, doc)
+		if err != nil {
+			return []problem{{doc, err.Error()}}
+		}
+		named[doc] = map[string]bool{english: true, chinese: true}
+		for _, m := range codeSpan.FindAllStringSubmatch(string(source), -1) {
+			if strings.HasPrefix(m[1], "jishi ") || strings.HasPrefix(m[1], "make ") {
+				named[doc]["`"+m[1]+"`"] = true
+			}
+		}
+		for _, m := range link.FindAllStringSubmatch(string(source), -1) {
+			named[doc][m[1]] = true
+		}
+	}
+	var problems []problem
+	for _, pair := range [][2]string{{english, chinese}, {chinese, english}} {
+		for _, what := range slices.Sorted(maps.Keys(named[pair[0]])) {
+			if !named[pair[1]][what] {
+				problems = append(problems, problem{pair[1], what + " is in " + pair[0] + " and not here"})
+			}
 		}
 	}
 	return problems

@@ -23,6 +23,8 @@ func badExamples() []example {
 	return []example{
 		{"every package has its row in the import table", "unknown", src("internal/novel/a.go", ""), "internal/novel: no row"},
 		{"every package has its row in the import table", "known", src("internal/span/a.go", "") + src("internal/dialect/opcua/a.go", ""), ""},
+		{"every package has its row in the import table", "for the tests of a known one", src("internal/mqtt/brokertest/a.go", ""), ""},
+		{"every package has its row in the import table", "for the tests of an unknown one", src("internal/novel/noveltest/a.go", ""), "no row"},
 
 		{"imports point one way", "upward", our("internal/spool/a.go", "internal/settle"), "internal/spool may not import internal/settle"},
 		{"imports point one way", "same row", our("internal/spool/a.go", "internal/frame"), "one row do not import"},
@@ -117,6 +119,11 @@ func badExamples() []example {
 		{"every package is on the map", "missing", src("internal/span/a.go", "") + "-- ARCHITECTURE.md --\n`internal/telemetry`\n", "internal/span is not on the map"},
 		{"every package is on the map", "no map", src("internal/span/a.go", ""), "ARCHITECTURE.md"},
 		{"every package is on the map", "by pattern", src("internal/dialect/shelly/a.go", "") + "-- ARCHITECTURE.md --\n`internal/dialect/*`\n", ""},
+
+		{"the two READMEs are twins", "a command", "-- README.md --\n`jishi up`\n-- README.zh-CN.md --\n`jishi`\n", "README.zh-CN.md: `jishi up` is in README.md"},
+		{"the two READMEs are twins", "a link", "-- README.md --\n-- README.zh-CN.md --\n[a](docs)\n", "README.md: docs is in README.zh-CN.md"},
+		{"the two READMEs are twins", "one alone", "-- README.md --\n", "README.zh-CN.md"},
+		{"the two READMEs are twins", "each other", "-- README.md --\n[中文](README.zh-CN.md)\n-- README.zh-CN.md --\n[English](README.md)\n", ""},
 
 		{"recordings stay outside", "a big one", "-- internal/usage/testdata/day.csv --\nREPEAT 2018-12-09,ACTIVE\n", "recordings stay outside"},
 		{"recordings stay outside", "a small vector", "-- internal/usage/testdata/day.csv --\n2018-12-09,ACTIVE\n", ""},

@@ -13,7 +13,7 @@ func levels() [][]string {
 	return [][]string{
 		{"internal/telemetry", "internal/span"},
 		{"internal/dialect", "internal/dialect/*", "internal/spool", "internal/frame", "internal/mqtt"},
-		{"internal/evidence", "internal/evidence/*", "internal/evidence/influx/influxdtest"},
+		{"internal/evidence", "internal/evidence/*"},
 		{"internal/registry", "internal/calendar"},
 		{"internal/usage", "internal/attendance", "internal/hours", "internal/clue", "internal/evaluate"},
 		{"internal/ledger", "internal/seal"},
@@ -122,9 +122,13 @@ func within(importPath, modulePath string) bool {
 	return importPath == modulePath || strings.HasPrefix(importPath, modulePath+"/")
 }
 
-// level returns the package's row, and false when it has none.
+// level returns the package's row, and false when it has none. A package for tests stands in the row of the package that
+// it lies under.
 func level(dir string) (int, bool) {
 	i := slices.IndexFunc(levels(), func(row []string) bool { return matches(dir, row) })
+	if i < 0 && forTests(dir) {
+		return level(path.Dir(dir))
+	}
 	return i, i >= 0
 }
 
