@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+	"unsafe"
 
 	"github.com/valyala/fastjson"
 
@@ -94,6 +95,13 @@ func Number(text string) (float64, telemetry.Reason) {
 	return parse([]byte(text))
 }
 
+// Text returns the text of a JSON string, or "" for anything else. It shares the reader's memory: it is good until the
+// reader's next Read, and what is kept must be copied.
+func Text(v *fastjson.Value) string {
+	b := v.GetStringBytes()
+	return unsafe.String(unsafe.SliceData(b), len(b))
+}
+
 // parse reads a text that is a number by JSON's grammar.
 func parse(text []byte) (float64, telemetry.Reason) {
 	n, err := strconv.ParseFloat(string(text), 64)
@@ -118,8 +126,12 @@ func notFinite(text string) bool {
 	return false
 }
 
-// depthOf returns how deep the brackets outside strings nest, without recursion.
+// depthOf returns how deep the brackets outside strings nest, without recursion; it may say more, up to MaxDepth.
 func depthOf(payload []byte) int {
+	if n := bytes.Count(payload, []byte{'{'}) + bytes.Count(payload, []byte{'['}); n <= dialect.MaxDepth {
+		// Not deeper than there are brackets: nearly every message ends here.
+		return n
+	}
 	depth, deepest := 0, 0
 	inString := false
 	for i := 0; i < len(payload); i++ {

@@ -204,8 +204,8 @@ func (r *reading) link(v *fastjson.Value) {
 		rec := r.base
 		rec.Kind = telemetry.KindLink
 		var online, will bool
-		ok := r.members(o, "t, online and will", func(key string, v *fastjson.Value) (member, bool) {
-			switch key {
+		ok := r.members(o, "t, online and will", func(key []byte, v *fastjson.Value) (member, bool) {
+			switch string(key) {
 			case "online":
 				return memberOnline, r.boolean(v, ".online", &online)
 			case "will":
@@ -235,7 +235,7 @@ func (r *reading) link(v *fastjson.Value) {
 
 // members visits an item's members. read decodes one, says which it is (0: none that it knows) and whether it was
 // right; t is read here. It returns false, with the faults noted, when the item must not be used.
-func (r *reading) members(o *fastjson.Object, known string, read func(string, *fastjson.Value) (member, bool)) bool {
+func (r *reading) members(o *fastjson.Object, known string, read func([]byte, *fastjson.Value) (member, bool)) bool {
 	good := true
 	o.Visit(func(key []byte, v *fastjson.Value) {
 		var bit member
@@ -243,7 +243,7 @@ func (r *reading) members(o *fastjson.Object, known string, read func(string, *f
 		if string(key) == "t" {
 			bit, ok = memberT, r.time(v)
 		} else {
-			bit, ok = read(string(key), v)
+			bit, ok = read(key, v)
 		}
 		switch {
 		case bit == 0:

@@ -15,8 +15,8 @@ import (
 func (r *reading) sample(o *fastjson.Object) {
 	rec := r.base
 	rec.Kind, rec.ValidMs = telemetry.KindSample, DefaultValidMs
-	ok := r.members(o, "t, v, state and valid_s", func(key string, v *fastjson.Value) (member, bool) {
-		switch key {
+	ok := r.members(o, "t, v, state and valid_s", func(key []byte, v *fastjson.Value) (member, bool) {
+		switch string(key) {
 		case "v":
 			return memberV, r.values(&rec, v)
 		case "state":
@@ -131,8 +131,8 @@ const minCard = 16
 func (r *reading) tap(o *fastjson.Object) {
 	rec := r.base
 	rec.Kind = telemetry.KindTap
-	ok := r.members(o, "t, card and dir", func(key string, v *fastjson.Value) (member, bool) {
-		switch key {
+	ok := r.members(o, "t, card and dir", func(key []byte, v *fastjson.Value) (member, bool) {
+		switch string(key) {
 		case "card":
 			return memberCard, r.card(&rec, v)
 		case "dir":
