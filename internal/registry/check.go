@@ -24,9 +24,6 @@ var (
 func (c *checker) bases(bases []Base, places []place) {
 	for i := range bases {
 		b, at := &bases[i], places[i]
-		if c.told[at.key()] {
-			continue // it was no mapping
-		}
 		at.field("code").id(b.Code)
 		at.field("code").unique("base", b.Code, "基地编码", "base code")
 		c.base(b, at)
@@ -149,7 +146,7 @@ func (c *checker) devices(b *Base, at place) {
 			p.field("dialect").oneOf(d.Dialect, dialects...)
 		}
 		if d.MaxSilence < 0 || d.MaxSilence > maxSilence || d.MaxSilence%1e6 != 0 {
-			p.field("max_silence").bad(d.MaxSilence.String(), "应大于 0，最长 168h，精确到毫秒", "want more than 0, at most 168h, in whole milliseconds")
+			p.field("max_silence").bad(d.MaxSilence.String(), silenceZh, silenceEn)
 		}
 		for quantity, r := range d.Ranges {
 			q := p.field("ranges").field(quantity)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/jishi-telemetry/jishi/internal/strictyaml"
 	"github.com/jishi-telemetry/jishi/internal/telemetry"
@@ -23,7 +24,7 @@ func (c *checker) equipment(b *Base, at place) {
 		p.field("category").oneOf(string(e.Category), string(General), string(Special))
 		p.field("profile").oneOf(string(e.Profile), string(Machine), string(Burst), string(Thermal), string(Computer), string(Bench), string(Kitchen))
 		if e.QuotaHours < 0 || e.QuotaHours > 8784 || e.QuotaHours != e.QuotaHours {
-			p.field("quota_hours").bad(number(e.QuotaHours), "应大于 0，至多 8784 小时", "want more than 0, at most 8784 hours")
+			p.field("quota_hours").bad(number(e.QuotaHours), quotaZh, quotaEn)
 		}
 		if e.ValueFen < 0 {
 			p.field("value_yuan").bad(strconv.FormatInt(e.ValueFen, 10), "不应为负", "want no negative amount")
@@ -118,7 +119,7 @@ func (c *checker) bindings(b *Base, at place) {
 	}
 	byChannel, byEquipment := map[[2]string][]boundAt{}, map[string][]placed{}
 	for i, bind := range b.Bindings {
-		p := at.item("bindings", i)
+		p, before := at.item("bindings", i), len(c.problems)
 		p.field("channel").token(bind.Channel, false)
 		c.target(b, bind, p)
 		c.use(bind, devices[bind.Device], equipment[bind.Equipment], p)
@@ -128,6 +129,9 @@ func (c *checker) bindings(b *Base, at place) {
 			p.field("device").unknownRef(bind.Device, ids(b.Devices, func(d Device) string { return d.ID }))
 		}
 		here := placed{p, p.valid(bind.Valid)}
+		if len(c.problems) > before {
+			continue // overlaps of a binding that is wrong in itself would only confuse
+		}
 		channel := [2]string{bind.Device, bind.Channel}
 		oneTarget(byChannel[channel], boundAt{here, bind})
 		byChannel[channel] = append(byChannel[channel], boundAt{here, bind})
@@ -135,8 +139,8 @@ func (c *checker) bindings(b *Base, at place) {
 			byEquipment[bind.Equipment] = append(byEquipment[bind.Equipment], here)
 		}
 	}
-	for _, list := range byEquipment {
-		disjoint(list, "同一设备的状态来源", "the state bindings of one piece of equipment")
+	for id, list := range byEquipment {
+		disjoint(list, fmt.Sprintf("设备 %s 的状态来源", id), "state bindings of equipment "+id)
 	}
 }
 
@@ -152,7 +156,7 @@ func oneTarget(earlier []boundAt, later boundAt) {
 	for _, e := range earlier {
 		sameThing := e.bind.Equipment == later.bind.Equipment && e.bind.Room == later.bind.Room
 		if !sameThing || e.bind.Use == later.bind.Use {
-			disjoint([]placed{e.placed, later.placed}, "同一设备通道的绑定", "bindings of one device and channel")
+			disjoint([]placed{e.placed, later.placed}, fmt.Sprintf("设备 %s 通道 %q 的绑定", e.bind.Device, e.bind.Channel), fmt.Sprintf("bindings of device %s channel %q", e.bind.Device, e.bind.Channel))
 		}
 	}
 }
@@ -198,13 +202,13 @@ func (c *checker) use(bind Binding, d *Device, e *Equipment, p place) {
 // unknownRef reports a reference to something that is not in the base.
 func (p place) unknownRef(value string, known []string) {
 	const shown = 8
+	slices.Sort(known)
+	known = slices.DeleteFunc(slices.Compact(known), func(id string) bool { return id == "" })
 	if len(known) == 0 {
 		p.bad(value, "本基地没有登记任何一个", "the base has none of these")
 		return
 	}
-	more := ""
-	slices.Sort(known)
-	sample := known
+	sample, more := known, ""
 	if len(sample) > shown {
 		sample, more = sample[:shown], " …"
 	}
@@ -215,10 +219,20 @@ func (p place) unknownRef(value string, known []string) {
 		}
 		zh, en = zh+id, en+id
 	}
-	if near := strictyaml.Nearest(value, known); near != "" {
+	if near := strictyaml.Nearest(value, known); near != "" && withoutDigits(near) != withoutDigits(value) {
 		zh, en = fmt.Sprintf("是否应为 %s？%s", near, zh), fmt.Sprintf("did you mean %s? %s", near, en)
 	}
 	p.bad(value, zh+more, en+more)
+}
+
+// withoutDigits keeps lathe-01 from being suggested for lathe-02: that is another machine, not a typing mistake.
+func withoutDigits(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return -1
+		}
+		return r
+	}, s)
 }
 
 func ids[T any](list []T, id func(T) string) []string {

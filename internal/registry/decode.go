@@ -15,21 +15,21 @@ import (
 func decodeBase(o *object) Base {
 	return Base{
 		Code: o.text("code"), Name: o.text("name"), NameEN: o.text("name_en"), Tier: Tier(o.text("tier")),
-		Districts:  list(*o, "districts", decodeDistrict),
-		Bridges:    list(*o, "bridges", decodeBridge),
-		Hours:      list(*o, "hours", decodeHours),
-		Exceptions: list(*o, "exceptions", decodeException),
-		Workshops:  list(*o, "workshops", decodeWorkshop),
-		Equipment:  list(*o, "equipment", decodeEquipment),
-		Devices:    list(*o, "devices", decodeDevice),
-		Bindings:   list(*o, "bindings", decodeBinding),
+		Districts:  list(o, "districts", decodeDistrict),
+		Bridges:    list(o, "bridges", decodeBridge),
+		Hours:      list(o, "hours", decodeHours),
+		Exceptions: list(o, "exceptions", decodeException),
+		Workshops:  list(o, "workshops", decodeWorkshop),
+		Equipment:  list(o, "equipment", decodeEquipment),
+		Devices:    list(o, "devices", decodeDevice),
+		Bindings:   list(o, "bindings", decodeBinding),
 	}
 }
 
 func decodeDistrict(o *object) District { return District{Code: o.text("code"), Valid: o.valid()} }
 
 func decodeBridge(o *object) Bridge {
-	return Bridge{ID: o.text("id"), Keys: list(*o, "keys", decodeKey)}
+	return Bridge{ID: o.text("id"), Keys: list(o, "keys", decodeKey)}
 }
 
 func decodeKey(o *object) BridgeKey {
@@ -97,9 +97,9 @@ func decodeException(o *object) Exception {
 func decodeWorkshop(o *object) Workshop {
 	return Workshop{
 		ID: o.text("id"), Name: o.text("name"), NameEN: o.text("name_en"),
-		Stations:   list(*o, "stations", func(o *object) Station { return Station{ID: o.text("id"), Name: o.text("name")} }),
-		Hours:      list(*o, "hours", decodeHours),
-		Exceptions: list(*o, "exceptions", decodeException),
+		Stations:   list(o, "stations", func(o *object) Station { return Station{ID: o.text("id"), Name: o.text("name")} }),
+		Hours:      list(o, "hours", decodeHours),
+		Exceptions: list(o, "exceptions", decodeException),
 	}
 }
 
@@ -111,9 +111,7 @@ func decodeEquipment(o *object) Equipment {
 		QuotaHours: o.number("quota_hours", 0), ValueFen: decodeYuan(o, "value_yuan"), InService: Always(),
 		Signal: Signal{Kind: SignalNone},
 	}
-	if o.has("quota_hours") && e.QuotaHours == 0 {
-		e.QuotaHours = -1 // an explicit 0 is a mistake, not the default
-	}
+	o.noZero("quota_hours", e.QuotaHours == 0, quotaZh, quotaEn)
 	if s := part(o, "in_service"); s != nil {
 		e.InService = s.valid()
 		s.done()
@@ -163,9 +161,7 @@ func decodeDevice(o *object) Device {
 		ID: o.text("id"), Name: o.text("name"), Kind: DeviceKind(o.text("kind")), Dialect: o.text("dialect"),
 		MaxSilence: o.duration("max_silence", 0),
 	}
-	if o.has("max_silence") && d.MaxSilence == 0 {
-		d.MaxSilence = -1 // an explicit 0 is a mistake, not the dialect's rule
-	}
+	o.noZero("max_silence", d.MaxSilence == 0, silenceZh, silenceEn)
 	ranges := part(o, "ranges")
 	if ranges == nil {
 		return d
@@ -194,8 +190,11 @@ func decodeBinding(o *object) Binding {
 // state words that a controller's word may be mapped to.
 var stateWords = []string{"running", "idle", "off", "fault", "unknown"}
 
-// Limits that are times.
+// Limits that both the decoder and the checker speak of.
 const (
+	quotaZh, quotaEn     = "应大于 0，至多 8784 小时", "want more than 0, at most 8784 hours"
+	silenceZh, silenceEn = "应大于 0，最长 168h，精确到毫秒", "want more than 0, at most 168h, in whole milliseconds"
+
 	maxDwell   = 10 * time.Minute
 	maxSilence = 7 * 24 * time.Hour
 )

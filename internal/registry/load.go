@@ -100,7 +100,7 @@ func decode(c *checker, name string, text []byte) ([]Base, []place) {
 		return nil, nil
 	}
 	doc := newObject(root, node)
-	bases := list(doc, "bases", decodeBase)
+	bases := list(&doc, "bases", decodeBase)
 	doc.done()
 	places := make([]place, len(bases))
 	for i := range bases {

@@ -27,6 +27,7 @@ func newObject(at place, node strictyaml.Node) object {
 	at.mark(node.Line, node.Column)
 	if node.Kind != strictyaml.Map {
 		at.bad(node.Text, "应为若干“键: 值”", "want a mapping of keys to values")
+		at.c.broken[at.key()] = true
 		o.broken = true
 		return o
 	}
@@ -166,6 +167,13 @@ func (o *object) times(key string) (Times, bool) {
 	return t, true
 }
 
+// noZero reports an explicit zero in a field whose zero means that it is not given.
+func (o *object) noZero(key string, isZero bool, zh, en string) {
+	if node, ok := o.get(key); ok && isZero {
+		o.field(key).bad(node.Text, zh, en)
+	}
+}
+
 // words reads a mapping of texts to texts.
 func (o *object) words(key string) map[string]string {
 	node, ok := o.get(key)
@@ -181,7 +189,7 @@ func (o *object) words(key string) map[string]string {
 }
 
 // list reads a list of mappings.
-func list[T any](o object, key string, read func(*object) T) []T {
+func list[T any](o *object, key string, read func(*object) T) []T {
 	node, ok := o.get(key)
 	if !ok {
 		return nil

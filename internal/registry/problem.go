@@ -63,15 +63,14 @@ type place struct {
 // checker collects problems and knows the lines of fields.
 type checker struct {
 	problems Problems
-	lines    map[[2]string][2]int  // file and path → line and column
-	told     map[[2]string]bool    // fields that have a problem: the first says enough
-	owners   map[string]fieldOwner // see unique
+	lines    map[[2]string][2]int // file and path → line and column
+	told     map[[2]string]bool   // fields that have a problem: the first says enough
+	broken   map[[2]string]bool   // fields that could not be read at all: nothing is said about what is in them
+	owners   map[string]place     // see unique
 }
 
-type fieldOwner struct{ at place }
-
 func newChecker() *checker {
-	return &checker{lines: map[[2]string][2]int{}, told: map[[2]string]bool{}, owners: map[string]fieldOwner{}}
+	return &checker{lines: map[[2]string][2]int{}, told: map[[2]string]bool{}, broken: map[[2]string]bool{}, owners: map[string]place{}}
 }
 
 func (c *checker) root() place { return place{c: c} }
@@ -93,14 +92,18 @@ func (p place) item(list string, i int) place {
 
 func (p place) mark(line, column int) { p.c.lines[p.key()] = [2]int{line, column} }
 
+// around yields the keys of the field and of everything around it, from the inside out.
+func (p place) around(yield func([2]string) bool) {
+	for path := p.path; yield([2]string{p.file, path}) && path != ""; {
+		path = path[:max(0, strings.LastIndexAny(path, ".["))]
+	}
+}
+
 // line returns where the field stands, or the nearest thing around it that stands somewhere.
 func (p place) line() (line, column int) {
-	for path := p.path; ; path = path[:strings.LastIndexAny(path, ".[")] {
-		if at, ok := p.c.lines[[2]string{p.file, path}]; ok {
+	for key := range p.around {
+		if at, ok := p.c.lines[key]; ok {
 			return at[0], at[1]
-		}
-		if !strings.ContainsAny(path, ".[") {
-			break
 		}
 	}
 	if p.file == "" {
@@ -123,6 +126,11 @@ func (p place) bad(value, zh, en string) {
 	if p.c.told[p.key()] || len(p.c.problems) >= maxProblems {
 		return
 	}
+	for key := range p.around {
+		if p.c.broken[key] {
+			return
+		}
+	}
 	p.c.told[p.key()] = true
 	line, column := p.line()
 	if shown := []rune(value); len(shown) > maxShown {
@@ -135,10 +143,10 @@ func (p place) bad(value, zh, en string) {
 func (p place) unique(scope, value, zh, en string) {
 	key := scope + "\x00" + value
 	if first, ok := p.c.owners[key]; ok {
-		p.bad(value, fmt.Sprintf("%s重复，已用于 %s", zh, first.at), fmt.Sprintf("%s is used twice, first by %s", en, first.at))
+		p.bad(value, fmt.Sprintf("%s重复，已用于 %s", zh, first), fmt.Sprintf("%s is used twice, first by %s", en, first))
 		return
 	}
-	p.c.owners[key] = fieldOwner{p}
+	p.c.owners[key] = p
 }
 
 // sorted returns the problems in order of place.

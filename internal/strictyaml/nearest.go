@@ -11,7 +11,11 @@ func Nearest(word string, candidates []string) string {
 	}
 	best, bestDistance := "", len(word)/3+1
 	for _, c := range candidates {
-		if d := distance(fold(word), fold(c)); d < bestDistance || (d == bestDistance && best == "" && d <= 1) {
+		d := distance(fold(word), fold(c))
+		if d >= len(word) || d > bestDistance {
+			continue
+		}
+		if best == "" || d < bestDistance || commonPrefix(word, c) > commonPrefix(word, best) {
 			best, bestDistance = c, d
 		}
 	}
@@ -20,22 +24,34 @@ func Nearest(word string, candidates []string) string {
 
 func fold(s string) string { return strings.ReplaceAll(strings.ToLower(s), "_", "-") }
 
-// distance is the number of insertions, deletions and replacements of bytes that make b out of a.
+func commonPrefix(a, b string) int {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return n
+}
+
+// distance is the number of insertions, deletions, replacements and swaps of neighbouring bytes that make b out of a.
 func distance(a, b string) int {
-	row := make([]int, len(b)+1)
+	before, row := make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j
 	}
 	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
+		next := make([]int, len(b)+1)
+		next[0] = i + 1
 		for j := range len(b) {
 			cost := 1
 			if a[i] == b[j] {
 				cost = 0
 			}
-			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
+			next[j+1] = min(row[j+1]+1, next[j]+1, row[j]+cost)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				next[j+1] = min(next[j+1], before[j-1]+1)
+			}
 		}
+		before, row = row, next
 	}
 	return row[len(b)]
 }

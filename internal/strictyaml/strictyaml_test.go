@@ -84,7 +84,7 @@ func TestNearest(t *testing.T) {
 	t.Parallel()
 	words := []string{"equipment", "max-bytes", "from", "to"}
 	for word, want := range map[string]string{
-		"equipmnet": "equipment", "Equipment": "equipment", "max_bytes": "max-bytes", "form": "", "frm": "from",
+		"equipmnet": "equipment", "Equipment": "equipment", "max_bytes": "max-bytes", "frm": "from", "form": "from",
 		"workshop": "", "": "", strings.Repeat("x", 1000): "",
 	} {
 		if got := strictyaml.Nearest(word, words); got != want {
