@@ -102,12 +102,9 @@ func ParseAck(b []byte) (Ack, error) {
 	}
 	var a Ack
 	var format []byte
-	var seen uint32
-	r := reader{b: b}
+	r := reader{b: b, repeats: 1<<ackStored | 1<<ackRefused}
 	for r.next() {
-		if r.field != ackStored && r.field != ackRefused {
-			r.once(&seen)
-		} else if len(a.Stored)+len(a.Refused) == MaxRanges {
+		if len(a.Stored)+len(a.Refused) == MaxRanges {
 			return Ack{}, tooLarge("number of ranges", MaxRanges+1, MaxRanges)
 		}
 		switch r.field {
@@ -140,10 +137,8 @@ func ParseAck(b []byte) (Ack, error) {
 // parseRefusal reads the current field as a Range, or as a Refusal when it must have a reason.
 func parseRefusal(outer *reader, reason bool) Refusal {
 	var f Refusal
-	var seen uint32
 	r := reader{b: outer.bytes()}
 	for r.next() {
-		r.once(&seen)
 		switch {
 		case r.field == rangeFirst:
 			f.First = r.number()

@@ -84,6 +84,30 @@ func (s *successor) move(shape uint32) {
 	s.seen = max(s.seen, shape+1)
 }
 
+// firsts remembers for each quantity how its last column was coded and began [F-5.6]: like devices measure like values, so the
+// next column of the quantity is expected to begin there. Both ends keep one.
+type firsts struct{ of []firstOf }
+
+type firstOf struct {
+	head     uint32
+	mantissa int64
+}
+
+func (f *firsts) reset(texts int) { f.of = append(f.of[:0], make([]firstOf, texts)...) }
+
+// base returns what a column's first mantissa is written against: 0 when the last column of the quantity was coded
+// otherwise.
+func (f *firsts) base(quantity, head uint32) int64 {
+	if last := f.of[quantity]; last.head == head&^columnDelta {
+		return last.mantissa
+	}
+	return 0
+}
+
+func (f *firsts) keep(quantity, head uint32, mantissa int64) {
+	f.of[quantity] = firstOf{head: head &^ columnDelta, mantissa: mantissa}
+}
+
 // column chooses how the numbers of one quantity of one series are coded, and what they cost.
 type column struct {
 	places int

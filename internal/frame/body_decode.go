@@ -58,7 +58,7 @@ type opener struct {
 
 	series     []openSeries
 	quantities []string // of each series
-	codings    []uint32 // of each quantity of each series
+	columns    []openColumn
 	shapes     []openShape
 	shapeList  []uint32
 	messages   []messageRow
@@ -66,8 +66,16 @@ type opener struct {
 	values     []telemetry.Value // new for each body: the messages keep it
 	ints       []int64           // columns of records: series by series event, device time, texts
 	fixed      []byte            // the canonical bytes of all series' fixed fields
+	named      []telemetry.Value // scratch: the quantities of one series
 	next       successor
+	first      firsts
 	chain      chainer
+}
+
+// openColumn is the numbers of one quantity of one series: the quantity's text and how they are coded.
+type openColumn struct {
+	quantity uint32
+	head     uint32
 }
 
 // openSeries is a series with the places of its next record's data.
@@ -151,6 +159,7 @@ func (o *opener) forget() {
 	clear(o.texts)
 	clear(o.blobs)
 	clear(o.quantities)
+	clear(o.named)
 	clear(o.series)
 	clear(o.shapes)
 	o.values = nil
@@ -163,8 +172,7 @@ func (o *opener) split() error {
 	end := fieldsEnd(o.plain, bodyText)
 	allTexts := string(o.plain[:end])
 	allBlobs := bytes.Clone(o.plain[end : end+fieldsEnd(o.plain[end:], bodyBlob)])
-	var seen uint32
-	r := reader{b: o.plain}
+	r := reader{b: o.plain, repeats: 1<<bodyText | 1<<bodyBlob}
 	for r.next() {
 		switch {
 		case r.field == bodyText:
@@ -180,7 +188,6 @@ func (o *opener) split() error {
 				o.blobs = append(o.blobs, allBlobs[at-len(v):at:at])
 			}
 		case r.field < bodyFields:
-			r.once(&seen)
 			o.fields[r.field] = r.blob(MaxBody)
 		default:
 			r.unknown()

@@ -32,10 +32,12 @@ func (w *rows) put(field int, v uint64) {
 }
 
 func (w *rows) encodeSeries() {
+	expected := int64(0)
 	for i := range w.seriesRows {
 		s := &w.seriesRows[i]
 		w.put(bodySeriesFlags, uint64(s.flags))
-		w.put(bodySeriesDevice, uint64(s.device))
+		w.put(bodySeriesDevice, zigzag(int64(s.device)-expected))
+		expected = int64(s.device) + 1
 		w.put(bodySeriesChannel, uint64(s.channel))
 		w.put(bodySeriesValid, uint64(s.validMs))
 		w.put(bodySeriesQuantities, uint64(s.quantities))
@@ -134,84 +136,79 @@ func (w *rows) encodeTexts(s *seriesRow, of []uint32) {
 	}
 }
 
-// encodeNumbers writes the columns of numbers [F-5.6]: for each quantity of each series its coding, then its mantissas, with
-// the numbers that are no short decimals kept apart.
+// encodeNumbers writes the columns of numbers [F-5.6]: for each quantity of each series its coding, then its mantissas.
 func (w *rows) encodeNumbers() {
 	order := w.order
-	place, lastException := uint64(0), uint64(0)
+	e := exceptionWriter{rows: w}
+	w.first.reset(len(words) + len(w.text.numbers))
 	for i := range w.seriesRows {
 		s := &w.seriesRows[i]
 		of := order[:s.records]
 		order = order[s.records:]
 		for q := range s.quantities {
-			c := w.columns[s.column+q].coding(w, of, q)
-			w.put(bodyColumn, uint64(c.head()))
-			last := int64(0)
-			for _, j := range of {
-				v := w.numbers[w.records[j].number+q]
-				m, ok := c.fit(v, c.places)
-				if !ok {
-					m = last
-					w.put(bodyException, place-lastException)
-					lastException = place + 1
-					w.columned[bodyExceptionBits] = binary.LittleEndian.AppendUint64(
-						w.columned[bodyExceptionBits], math.Float64bits(v))
-				}
-				if c.delta {
-					w.put(bodyMantissa, zigzag(m-last))
-				} else {
-					w.put(bodyMantissa, zigzag(m))
-				}
-				last = m
-				place++
-			}
+			w.encodeColumn(s.column+q, of, q, &e)
 		}
 	}
 }
 
-// coding is how one column of numbers is written.
-type coding struct {
-	places int
-	single bool
-	delta  bool
-	fit    func(v float64, places int) (int64, bool)
-}
-
-func (c coding) head() uint32 {
-	h := uint32(c.places)
-	if c.single {
-		h |= columnSingle
-	}
-	if c.delta {
-		h |= columnDelta
-	}
-	return h
-}
-
-// coding chooses what is shortest for the column's numbers.
-func (c *column) coding(w *rows, of []uint32, q uint32) coding {
-	code := coding{places: c.places, fit: decimal}
+// encodeColumn writes one column in the coding that is shortest for it.
+func (w *rows) encodeColumn(at uint32, of []uint32, q uint32, e *exceptionWriter) {
+	c := &w.columns[at]
+	head, fit := uint32(c.places), decimal
 	if c.missed > 0 {
-		if p, ok := singlePlaces(w, of, q); ok {
-			code = coding{places: p, single: true, fit: decimalSingle}
+		if p, ok := w.singlePlaces(of, q); ok {
+			head, fit = uint32(p)|columnSingle, decimalSingle
 		}
 	}
-	plain, delta, last := 0, 0, int64(0)
+	base := w.first.base(w.quantities[at], head)
+	w.mantissas = w.mantissas[:0]
+	plain, delta, last := 0, 0, base
 	for _, j := range of {
-		m, ok := code.fit(w.numbers[w.records[j].number+q], code.places)
+		v := w.numbers[w.records[j].number+q]
+		m, ok := fit(v, int(head&columnPlaces))
 		if !ok {
+			e.write(v)
 			m = last
 		}
+		e.place++
+		w.mantissas = append(w.mantissas, m)
 		plain += sizeVarint(zigzag(m))
 		delta += sizeVarint(zigzag(m - last))
 		last = m
 	}
-	code.delta = delta < plain
-	return code
+	isDelta := delta <= plain
+	if isDelta {
+		head |= columnDelta
+	}
+	w.put(bodyColumn, uint64(head))
+	if last = base; !isDelta {
+		last = 0
+	}
+	for _, m := range w.mantissas {
+		w.put(bodyMantissa, zigzag(m-last))
+		if isDelta {
+			last = m
+		}
+	}
+	w.first.keep(w.quantities[at], head, w.mantissas[0])
+}
+
+// exceptionWriter keeps apart the numbers that are no short decimals.
+type exceptionWriter struct {
+	rows  *rows
+	place uint64 // of the number whose turn it is
+	last  uint64 // the place after the last exception
+}
+
+func (e *exceptionWriter) write(v float64) {
+	e.rows.put(bodyException, e.place-e.last)
+	e.last = e.place + 1
+	bits := &e.rows.columned[bodyExceptionBits]
+	*bits = binary.LittleEndian.AppendUint64(*bits, math.Float64bits(v))
 }
 
 // singlePlaces returns the fewest places with which every number of the column is a decimal rounded to 32 bits.
-func singlePlaces(w *rows, of []uint32, q uint32) (int, bool) {
+func (w *rows) singlePlaces(of []uint32, q uint32) (int, bool) {
 	p := 0
 	for _, j := range of {
 		var ok bool

@@ -50,8 +50,9 @@ func (o *opener) assemble(dst []telemetry.Message, f *Frame) ([]telemetry.Messag
 
 // fill makes the series's next record.
 func (o *opener) fill(r *telemetry.Record, s *openSeries, receivedMs int64) error {
-	*r = s.record
-	r.EventMs = receivedMs
+	f := &s.record
+	r.Kind, r.Clock, r.Retained, r.Direction, r.Link = f.Kind, f.Clock, f.Retained, f.Direction, f.Link
+	r.Device, r.Channel, r.ValidMs, r.EventMs = f.Device, f.Channel, f.ValidMs, receivedMs
 	if s.flags&flagEvent != 0 {
 		r.EventMs += o.ints[s.event]
 		s.event++

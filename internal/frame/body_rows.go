@@ -12,18 +12,25 @@ func (o *opener) readSeries() error {
 	flags, device, channel := o.column(bodySeriesFlags), o.column(bodySeriesDevice), o.column(bodySeriesChannel)
 	valid, count := o.column(bodySeriesValid), o.column(bodySeriesQuantities)
 	names, codings := o.column(bodyQuantity), o.column(bodyColumn)
-	o.series, o.quantities, o.codings, o.fixed = o.series[:0], o.quantities[:0], o.codings[:0], o.fixed[:0]
+	o.series, o.quantities, o.columns, o.fixed = o.series[:0], o.quantities[:0], o.columns[:0], o.fixed[:0]
+	expected := int64(0)
 	for len(flags.b) > 0 && !flags.bad {
 		if len(o.series) == MaxRecords {
 			return tooLarge("number of series", MaxRecords+1, MaxRecords)
 		}
 		s := openSeries{flags: uint32(flags.below(flagLimit)), quantities: count.below(MaxValues + 1)}
-		s.record.Device, s.record.Channel = o.text(&device), o.text(&channel)
+		number := expected + unzigzag(device.next())
+		if number < 0 || number >= int64(len(o.texts)) {
+			return malformed("series has no such device")
+		}
+		expected = number + 1
+		s.record.Device, s.record.Channel = o.texts[number], o.text(&channel)
 		s.record.ValidMs = int64(valid.next())
 		first := len(o.quantities)
 		for range s.quantities {
-			o.quantities = append(o.quantities, o.text(&names))
-			o.codings = append(o.codings, uint32(codings.below(columnLimit)))
+			c := openColumn{quantity: uint32(names.below(len(o.texts))), head: uint32(codings.below(columnLimit))}
+			o.columns = append(o.columns, c)
+			o.quantities = append(o.quantities, o.texts[c.quantity])
 		}
 		if err := s.check(o.quantities[first:]); err != nil {
 			return err
@@ -90,12 +97,12 @@ func checkQuantities(quantities []string) error {
 
 // addFixed prepares the canonical bytes that all records of the series begin with.
 func (o *opener) addFixed(s *openSeries, quantities []string) {
-	var values [MaxValues]telemetry.Value
-	for i, q := range quantities {
-		values[i].Quantity = q
+	o.named = o.named[:0]
+	for _, q := range quantities {
+		o.named = append(o.named, telemetry.Value{Quantity: q})
 	}
 	start := len(o.fixed)
-	s.record.Values = values[:len(quantities)]
+	s.record.Values = o.named
 	o.fixed = appendFixed(o.fixed, &s.record)
 	s.record.Values = nil
 	s.fixed = o.fixed[start:]
@@ -248,20 +255,50 @@ func (o *opener) readNumbers() error {
 	mantissa := o.column(bodyMantissa)
 	e := exceptions{places: o.column(bodyException), bits: o.fields[bodyExceptionBits]}
 	e.advance(0)
-	column := 0
+	o.first.reset(len(o.texts))
+	columns := o.columns
 	for i := range o.series {
 		s := &o.series[i]
 		for q := range s.quantities {
-			c := numberColumn{values: o.values[s.value:], stride: s.quantities, first: q, count: s.records}
-			c.quantity, c.head = o.quantities[column], o.codings[column]
-			if err := c.read(&mantissa, &e); err != nil {
+			if err := o.readColumn(s, q, columns[q], &mantissa, &e); err != nil {
 				return err
 			}
-			column++
 		}
+		columns = columns[s.quantities:]
 	}
 	if !mantissa.done() || !e.done() {
 		return malformed("columns of numbers do not fit together")
+	}
+	return nil
+}
+
+// readColumn reads the numbers of the q-th quantity of the series.
+func (o *opener) readColumn(s *openSeries, q int, c openColumn, mantissa *cursor, e *exceptions) error {
+	p := c.head & columnPlaces
+	if p > maxPlaces {
+		return malformed("column has %d decimal places, at most %d", p, maxPlaces)
+	}
+	power, isSingle, isDelta := powersOfTen[p], c.head&columnSingle != 0, c.head&columnDelta != 0
+	m, quantity := int64(0), o.texts[c.quantity]
+	if isDelta {
+		m = o.first.base(c.quantity, c.head)
+	}
+	for i := range s.records {
+		d := unzigzag(mantissa.next())
+		if isDelta {
+			d += m
+		}
+		if m = d; i == 0 {
+			o.first.keep(c.quantity, c.head, m)
+		}
+		v := float64(m) / power
+		if isSingle {
+			v = single(v)
+		}
+		if e.place++; e.place == e.next {
+			v = e.take()
+		}
+		o.values[s.value+i*s.quantities+q] = telemetry.Value{Quantity: quantity, Number: v}
 	}
 	return nil
 }
@@ -296,39 +333,3 @@ func (e *exceptions) take() float64 {
 }
 
 func (e *exceptions) done() bool { return e.places.done() && len(e.bits) == 0 && e.next == 0 && !e.bad }
-
-// numberColumn is the numbers of one quantity of one series and where they go.
-type numberColumn struct {
-	values   []telemetry.Value
-	stride   int
-	first    int
-	count    int
-	quantity string
-	head     uint32
-}
-
-func (c *numberColumn) read(mantissa *cursor, e *exceptions) error {
-	p := c.head & columnPlaces
-	if p > maxPlaces {
-		return malformed("column has %d decimal places, at most %d", p, maxPlaces)
-	}
-	power, isSingle, isDelta := powersOfTen[p], c.head&columnSingle != 0, c.head&columnDelta != 0
-	m, at := int64(0), c.first
-	for range c.count {
-		d := unzigzag(mantissa.next())
-		if isDelta {
-			d += m
-		}
-		m = d
-		v := float64(m) / power
-		if isSingle {
-			v = single(v)
-		}
-		if e.place++; e.place == e.next {
-			v = e.take()
-		}
-		c.values[at] = telemetry.Value{Quantity: c.quantity, Number: v}
-		at += c.stride
-	}
-	return nil
-}

@@ -89,12 +89,8 @@ func Parse(b []byte) (*Frame, error) {
 	}
 	f := &Frame{Size: len(b), signed: b[:len(b)-signatureField]}
 	var format []byte
-	var seen uint32
-	r := reader{b: b}
+	r := reader{b: b, repeats: 1 << frameMissing}
 	for r.next() {
-		if r.field != frameMissing {
-			r.once(&seen)
-		}
 		if r.field == frameFormatField {
 			// The version is judged before anything else, so that a newer frame is named as such.
 			if format = r.text(telemetry.MaxName); string(format) != frameFormat {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math"
+	"sync"
 
 	"github.com/jishi-telemetry/jishi/internal/telemetry"
 )
@@ -12,15 +13,20 @@ import (
 // will accept. A bridge calls it before it logs a message, because what is logged is sent as it is. The error is
 // ErrMalformed or ErrTooLarge and says where.
 func CheckMessage(b []byte) error {
-	var v messageView
+	v := views.Get().(*messageView)
+	defer views.Put(v)
 	return v.parse(b)
 }
+
+// views keeps the memory of parsed messages for the next one.
+var views = sync.Pool{New: func() any { return new(messageView) }}
 
 // DecodeMessage reads the canonical bytes of one message into m, all but its Seq, which it leaves. It copies what it
 // keeps. It accepts exactly the bytes that AppendMessage writes for a message within the limits [F-2.2]; any other
 // bytes are ErrMalformed or ErrTooLarge, and m is then unspecified.
 func DecodeMessage(b []byte, m *telemetry.Message) error {
-	var v messageView
+	v := views.Get().(*messageView)
+	defer views.Put(v)
 	if err := v.parse(b); err != nil {
 		return err
 	}
@@ -71,15 +77,12 @@ func (v *messageView) parse(b []byte) error {
 	if len(b) > MaxMessage {
 		return tooLarge("message", len(b), MaxMessage)
 	}
-	r := reader{b: b}
-	var seen uint32
+	r := reader{b: b, repeats: 1 << messageRecord}
 	for r.next() {
 		switch r.field {
 		case messageDialect:
-			r.once(&seen)
 			v.dialect = r.text(telemetry.MaxName)
 		case messageReceived:
-			r.once(&seen)
 			v.receivedMs = int64(r.number())
 		case messageRecord:
 			if len(v.records) == telemetry.MaxRecords {
@@ -107,12 +110,8 @@ func (v *messageView) add() *recordView {
 
 func (v *recordView) parse(b []byte) error {
 	*v = recordView{quantities: v.quantities[:0]}
-	r := reader{b: b}
-	var seen uint32
+	r := reader{b: b, repeats: 1 << recordQuantity}
 	for r.next() {
-		if r.field != recordQuantity {
-			r.once(&seen)
-		}
 		if r.field > recordDirection {
 			v.parseChanging(&r)
 			continue

@@ -17,13 +17,14 @@ func tooLarge(what string, size, limit int) error {
 	return fmt.Errorf("%w: %s is %d, at most %d", ErrTooLarge, what, size, limit)
 }
 
-// reader walks the fields of one message strictly [F-1.2]: ascending numbers, shortest varints, no trailing bytes.
-// The first fault sticks; the methods return zero after it.
+// reader walks the fields of one message strictly [F-1.2]: ascending numbers, none twice but those that repeat, shortest
+// varints, no trailing bytes. The first fault sticks; the methods return zero after it.
 type reader struct {
-	b     []byte
-	field protowire.Number
-	typ   protowire.Type
-	err   error
+	b       []byte
+	repeats uint64 // bit n is set when field n may stand more than once
+	field   protowire.Number
+	typ     protowire.Type
+	err     error
 }
 
 // next moves to the next field and reports whether there is one.
@@ -36,8 +37,15 @@ func (r *reader) next() bool {
 		return false
 	}
 	n, typ := protowire.DecodeTag(tag)
-	if n < r.field || n < protowire.MinValidNumber {
+	switch {
+	case n < protowire.MinValidNumber:
+		r.fail("field number %d", n)
+		return false
+	case n < r.field:
 		r.fail("field %d stands after field %d", n, r.field)
+		return false
+	case n == r.field && (n >= 64 || r.repeats>>n&1 == 0):
+		r.fail("field %d stands twice", n)
 		return false
 	}
 	r.field, r.typ = n, typ
@@ -50,17 +58,8 @@ func (r *reader) fail(format string, args ...any) {
 	}
 }
 
-// unknown refuses the current field: it has no meaning in this version, or it came twice, or with a wrong wire type.
+// unknown refuses the current field: it has no meaning in this version, or it comes with a wrong wire type.
 func (r *reader) unknown() { r.fail("field %d of wire type %d is unexpected", r.field, r.typ) }
-
-// once refuses a field that is repeated without being allowed to.
-func (r *reader) once(seen *uint32) {
-	bit := uint32(1) << (uint(r.field) & 31)
-	if *seen&bit != 0 {
-		r.fail("field %d stands twice", r.field)
-	}
-	*seen |= bit
-}
 
 func (r *reader) uvarint() uint64 {
 	if len(r.b) > 0 && r.b[0] < 0x80 {
