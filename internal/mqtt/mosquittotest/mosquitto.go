@@ -32,9 +32,8 @@ type Server struct {
 	output         *buffer
 }
 
-// Start runs mosquitto on a free port of the loopback with everyone allowed, in-flight and queue limits off, and
-// persistence in a directory of the test. The extra lines go into its configuration file, and win over those defaults
-// only where mosquitto lets a later line win.
+// Start runs mosquitto on a free port of the loopback with everyone allowed, limits out of the way, and
+// persistence in a directory of the test. The extra lines go to the end of its configuration file, where they win.
 func Start(t testing.TB, extra ...string) *Server {
 	t.Helper()
 	binary, err := find()
@@ -86,13 +85,11 @@ func writeConfig(t testing.TB, addr string, extra []string) string {
 		"persistence true",
 		"persistence_location " + dir + "/",
 		"log_dest stderr",
-		"max_queued_messages 0",
+		"max_inflight_messages 65535",
+		"max_queued_messages 1000000", // 0, "no limit", stops delivery before 2.0.17
 	}
 	if os.Geteuid() == 0 {
 		lines = append(lines, "user root") // or it gives up the right to write to the test's directory
-	}
-	if !strings.Contains(strings.Join(extra, "\n"), "max_inflight_messages") {
-		lines = append(lines, "max_inflight_messages 0")
 	}
 	path := filepath.Join(dir, "mosquitto.conf")
 	text := strings.Join(append(lines, extra...), "\n") + "\n"
