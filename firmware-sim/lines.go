@@ -11,10 +11,14 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// maxLine bounds one line of a recording; a longer one is skipped and counted.
-const maxLine = 1 << 20
+// maxLine bounds one line of a recording, and maxPayload what is published: brokers hang up on more, and a message that
+// ends its connection could never be delivered. Longer ones are skipped and counted.
+const (
+	maxLine    = 256 << 10
+	maxPayload = 256 << 10
+)
 
-var errLineTooLong = errors.New("line longer than 1 MiB")
+var errLineTooLong = errors.New("line longer than 256 KiB")
 
 // lines reads a recording line by line, gzip or plain, whatever its name says.
 type lines struct {

@@ -231,6 +231,10 @@ func (s *shdrSource) read(text []byte) {
 			continue
 		}
 		payload := s.agent.observation(p, s.line.Stamp, pair)
+		if len(payload) > maxPayload {
+			s.counts.skip(skipTooLong)
+			continue
+		}
 		s.queue = append(s.queue, Timed{AtMs: s.nowMs, Topic: p.topic, Payload: payload, current: true})
 	}
 }

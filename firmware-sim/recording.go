@@ -21,7 +21,8 @@ type RecordingOptions struct {
 	// Zone is the zone of recordings whose times name none (Shelly, tracebase); nil is UTC. A Tasmota plug also prints
 	// its payload's time in it.
 	Zone *time.Location
-	// Device replaces the identity that a plug's recording gets from its file name: all plug files are then one device.
+	// Device replaces the identity that a recording gets from its file name (for an SHDR log, the device's name in
+	// Devices): all files are then one device.
 	Device string
 	// From and To keep the messages published in [From, To); zero is open. A replay that starts inside an SHDR log begins
 	// with the last value of each data item, as an agent does when a client connects.
@@ -131,7 +132,7 @@ func (r *Recording) add(path string, size int64) error {
 		return err
 	}
 	name := nameOf(path, f)
-	if f != formatSHDR && r.options.Device != "" {
+	if r.options.Device != "" {
 		name.machine = r.options.Device
 	}
 	file := recordingFile{path: path, dayMs: name.dayMs, bytes: size}

@@ -2,12 +2,17 @@ package sim
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 )
 
 // qos is the quality of service of everything that is replayed: at least once.
 const qos = 1
+
+// maxTopic is what MQTT allows, in bytes.
+const maxTopic = 65535
 
 // sender is the window of messages that the broker has not acknowledged, and the connection they go out on.
 // Everything happens on the goroutine that replays.
@@ -51,8 +56,12 @@ func (s *sender) close() {
 	}
 }
 
-// send publishes one message, after the simulated time if that has moved.
+// send publishes one message, after the simulated time if that has moved. A message that no broker takes is an error
+// here: it would end every connection that it is sent on.
 func (s *sender) send(ctx context.Context, m Timed) error {
+	if m.Topic == "" || strings.ContainsAny(m.Topic, "+#\x00") || len(m.Topic) > maxTopic || len(m.Payload) > maxPayload {
+		return fmt.Errorf("message to %.80q with %d bytes: want a topic without wildcards and at most %d bytes", m.Topic, len(m.Payload), maxPayload)
+	}
 	if s.options.Clock && s.clockDue(m) {
 		if err := s.sendClock(ctx, m.AtMs); err != nil {
 			return err

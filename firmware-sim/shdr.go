@@ -23,7 +23,7 @@ type shdrLine struct {
 const (
 	skipMalformed = "malformed"   // not what the format promises
 	skipBadTime   = "bad_time"    // a time stamp that is not a time between 2000 and 2100
-	skipTooLong   = "too_long"    // longer than 1 MiB
+	skipTooLong   = "too_long"    // longer than 256 KiB
 	skipAsset     = "asset"       // an asset document, not an observation
 	skipCommand   = "command"     // a line for the adapter's own protocol, such as * PING
 	skipOutside   = "outside"     // before From or after To

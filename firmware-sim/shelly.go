@@ -2,6 +2,7 @@ package sim
 
 import (
 	"bytes"
+	"math"
 	"strconv"
 	"time"
 )
@@ -52,7 +53,7 @@ func (p *shellyPlug) message(line []byte) (Timed, string) {
 	case len(value) == 0:
 		return Timed{}, skipNoValue
 	}
-	if _, err := strconv.ParseFloat(string(value), 64); err != nil {
+	if n, err := strconv.ParseFloat(string(value), 64); err != nil || math.IsNaN(n) || math.IsInf(n, 0) {
 		return Timed{}, skipMalformed
 	}
 	payload := bytes.Clone(value)

@@ -10,6 +10,9 @@ import (
 // power, and the counter stands still rather than invent energy.
 const meterGapMs = 60_000
 
+// maxPlugW is more than any plug carries; a larger number, or none, is a fault of the recording.
+const maxPlugW = 1e6
+
 // mainsV is the voltage that the replayed plug reports; the recordings have none.
 const mainsV = 230
 
@@ -45,7 +48,7 @@ func (p *tasmotaPlug) message(line []byte) (Timed, string) {
 		return Timed{}, skipNoValue
 	}
 	watts, err := strconv.ParseFloat(string(power), 64)
-	if err != nil || watts < 0 || watts > 1e6 {
+	if err != nil || !(watts >= 0 && watts <= maxPlugW) {
 		return Timed{}, skipMalformed
 	}
 	p.integrate(at.UnixMilli(), watts)
