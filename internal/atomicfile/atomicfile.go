@@ -18,8 +18,8 @@ import (
 // ErrDone is returned when a file is used after Commit or Abort.
 var ErrDone = errors.New("file is already committed or aborted")
 
-// pattern separates a target's name from the random part of its temporary file: "state" is written as "state.tmp-123".
-const pattern = ".tmp-"
+// Infix is between a target's name and the random end of its temporary file: "state" is written as "state.tmp-123".
+const Infix = ".tmp-"
 
 // File is a new content on its way to replace a file. It is not safe for concurrent use.
 type File struct {
@@ -38,7 +38,7 @@ func Create(path string, perm fs.FileMode) (*File, error) {
 }
 
 func create(path string, perm fs.FileMode, sys system) (*File, error) {
-	temp, err := sys.createTemp(filepath.Dir(path), filepath.Base(path)+pattern+"*")
+	temp, err := sys.createTemp(filepath.Dir(path), filepath.Base(path)+Infix+"*")
 	if err != nil {
 		return nil, fmt.Errorf("create file beside %s: %w", path, err)
 	}
@@ -142,7 +142,7 @@ func Sweep(path string) error {
 		return fmt.Errorf("look for unfinished files: %w", err)
 	}
 	for _, entry := range entries {
-		if strings.HasPrefix(entry.Name(), filepath.Base(path)+pattern) {
+		if strings.HasPrefix(entry.Name(), filepath.Base(path)+Infix) {
 			if err := os.Remove(filepath.Join(filepath.Dir(path), entry.Name())); err != nil {
 				return fmt.Errorf("remove unfinished file: %w", err)
 			}
