@@ -30,10 +30,12 @@ const (
 	maxFileBytes = 256 << 10
 	maxDays      = 120
 	maxNameBytes = 200
-	// minOffWeekdays and maxOffWeekdays bound the Mondays to Fridays that a notice gives off: 16 to 20 in the years from
+	// minOffWeekdays and maxOffWeekdays bound the Mondays to Fridays that a notice gives off: 16 to 19 in the years from
 	// 2015. A truncated or invented file falls outside.
 	minOffWeekdays = 10
 	maxOffWeekdays = 35
+	// maxMakeUpDays bounds the Saturdays and Sundays that a notice gives to work: 5 to 8 in the years from 2015.
+	maxMakeUpDays = 15
 )
 
 // Year is one year's notice as holiday-cn writes it.
@@ -108,8 +110,9 @@ func (c *Calendar) with(year Year) (*Calendar, error) {
 
 // ParseYear reads one year's file in the format of holiday-cn and refuses everything that is not certainly a whole
 // notice: unknown keys, dates out of order or twice or outside the year and the December before it, a missing
-// statutory day, an implausible number of days off, a make-up day that is no weekend. The error is ErrUnpublished for
-// upstream's placeholder, a year without papers and days.
+// statutory day, an implausible number of days off or of make-up days. A named working day may be a weekday: an amended
+// notice says when work begins again (2020-02-03). The error is ErrUnpublished for upstream's placeholder, a year without
+// papers and days.
 func ParseYear(text []byte) (Year, error) {
 	if len(text) > maxFileBytes {
 		return Year{}, fmt.Errorf("read year: %d bytes, want at most %d", len(text), maxFileBytes)
@@ -162,7 +165,7 @@ func (y Year) check() error {
 	if len(y.Days) > maxDays {
 		return fmt.Errorf("days: %d, want at most %d", len(y.Days), maxDays)
 	}
-	offWeekdays := 0
+	offWeekdays, makeUpDays := 0, 0
 	for i, day := range y.Days {
 		if err := y.checkDay(day); err != nil {
 			return fmt.Errorf("days[%d]: %w", i, err)
@@ -173,9 +176,15 @@ func (y Year) check() error {
 		if day.Off && !isWeekend(day.Date) {
 			offWeekdays++
 		}
+		if !day.Off && isWeekend(day.Date) {
+			makeUpDays++
+		}
 	}
 	if offWeekdays < minOffWeekdays || offWeekdays > maxOffWeekdays {
 		return fmt.Errorf("days: %d Mondays to Fridays off, want %d to %d", offWeekdays, minOffWeekdays, maxOffWeekdays)
+	}
+	if makeUpDays > maxMakeUpDays {
+		return fmt.Errorf("days: %d make-up days, want at most %d", makeUpDays, maxMakeUpDays)
 	}
 	return y.checkStatutory()
 }
@@ -188,8 +197,6 @@ func (y Year) checkDay(day Day) error {
 		return errors.New("date: missing")
 	case day.Date.Year != y.Year && (day.Date.Year != y.Year-1 || day.Date.Month != time.December):
 		return fmt.Errorf("date %s: want a day of %d or of the December before", day.Date, y.Year)
-	case !day.Off && !isWeekend(day.Date):
-		return fmt.Errorf("date %s: a make-up working day is a Saturday or Sunday, this is a %s", day.Date, day.Date.Weekday())
 	}
 	return nil
 }
