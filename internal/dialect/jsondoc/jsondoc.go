@@ -98,9 +98,11 @@ func Number(text string) (float64, telemetry.Reason) {
 // Text returns the text of a JSON string, or "" for anything else. It shares the reader's memory: it is good until the
 // reader's next Read, and what is kept must be copied.
 func Text(v *fastjson.Value) string {
-	b := v.GetStringBytes()
-	return unsafe.String(unsafe.SliceData(b), len(b))
+	return View(v.GetStringBytes())
 }
+
+// View returns an object's key as a string, under the same terms as Text.
+func View(key []byte) string { return unsafe.String(unsafe.SliceData(key), len(key)) }
 
 // parse reads a text that is a number by JSON's grammar.
 func parse(text []byte) (float64, telemetry.Reason) {
