@@ -5,13 +5,11 @@ import (
 	"io"
 	"maps"
 	"math"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/jishi-telemetry/jishi/internal/span"
+	"github.com/jishi-telemetry/jishi/internal/strictyaml"
 )
 
 // WriteYAML writes the registry as one file that Load reads back to the same digest.
@@ -37,14 +35,14 @@ func (e *emitter) line(indent int, text string) {
 }
 
 func (e *emitter) base(b *Base) {
-	e.line(2, "- code: "+quote(b.Code))
+	e.line(2, "- code: "+strictyaml.Quote(b.Code))
 	e.texts(4, pair{"name", b.Name}, pair{"name_en", b.NameEN}, pair{"tier", string(b.Tier)})
 	items(e, 4, "districts", b.Districts, func(d District) flow { return flow{}.text("code", d.Code).valid(d.Valid) })
 	if len(b.Bridges) > 0 {
 		e.line(4, "bridges:")
 	}
 	for _, bridge := range b.Bridges {
-		e.line(6, "- id: "+quote(bridge.ID))
+		e.line(6, "- id: "+strictyaml.Quote(bridge.ID))
 		items(e, 8, "keys", bridge.Keys, func(k BridgeKey) flow { return flow{}.text("public_key", FormatPublicKey(k.Key)).valid(k.Valid) })
 	}
 	e.opening(4, b.Hours, b.Exceptions)
@@ -52,7 +50,7 @@ func (e *emitter) base(b *Base) {
 		e.line(4, "workshops:")
 	}
 	for _, w := range b.Workshops {
-		e.line(6, "- id: "+quote(w.ID))
+		e.line(6, "- id: "+strictyaml.Quote(w.ID))
 		e.texts(8, pair{"name", w.Name}, pair{"name_en", w.NameEN})
 		items(e, 8, "stations", w.Stations, func(s Station) flow { return flow{}.text("id", s.ID).text("name", s.Name) })
 		e.opening(8, w.Hours, w.Exceptions)
@@ -93,7 +91,7 @@ func (e *emitter) opening(indent int, hours []Hours, exceptions []Exception) {
 }
 
 func (e *emitter) equipment(q *Equipment) {
-	e.line(6, "- id: "+quote(q.ID))
+	e.line(6, "- id: "+strictyaml.Quote(q.ID))
 	e.texts(8, pair{"asset_number", q.AssetNumber}, pair{"name", q.Name}, pair{"name_en", q.NameEN}, pair{"model", q.Model},
 		pair{"workshop", q.Workshop}, pair{"station", q.Station}, pair{"category", string(q.Category)}, pair{"profile", string(q.Profile)})
 	e.line(8, "quota_hours: "+number(q.QuotaHours))
@@ -109,7 +107,7 @@ func (e *emitter) equipment(q *Equipment) {
 	if len(q.Signal.States) > 0 {
 		f := flow{}
 		for _, word := range slices.Sorted(maps.Keys(q.Signal.States)) {
-			f = append(f, quote(word)+": "+quote(q.Signal.States[word]))
+			f = append(f, strictyaml.Quote(word)+": "+strictyaml.Quote(q.Signal.States[word]))
 		}
 		e.line(10, "states: "+f.String())
 	}
@@ -146,7 +144,7 @@ type pair struct{ key, value string }
 func (e *emitter) texts(indent int, pairs ...pair) {
 	for _, p := range pairs {
 		if p.value != "" {
-			e.line(indent, p.key+": "+quote(p.value))
+			e.line(indent, p.key+": "+strictyaml.Quote(p.value))
 		}
 	}
 }
@@ -168,7 +166,7 @@ func (f flow) text(key, value string) flow {
 	if value == "" {
 		return f
 	}
-	return append(f, key+": "+quote(value))
+	return append(f, key+": "+strictyaml.Quote(value))
 }
 
 func (f flow) valid(s span.Span) flow {
@@ -182,20 +180,3 @@ func (f flow) valid(s span.Span) flow {
 }
 
 func (f flow) String() string { return "{" + strings.Join(f, ", ") + "}" }
-
-// plainText is what needs no quotes anywhere in YAML: words that cannot be read as a number, a date or a truth value.
-var plainText = regexp.MustCompile(`^[\p{Han}A-Za-z][\p{Han}A-Za-z0-9_-]*$`)
-
-func quote(s string) string {
-	switch strings.ToLower(s) {
-	case "true", "false", "yes", "no", "on", "off", "null", "y", "n", "nan", "inf":
-		return strconv.Quote(s)
-	}
-	if plainText.MatchString(s) {
-		return s
-	}
-	if _, err := time.Parse(time.DateOnly, s); err == nil {
-		return s
-	}
-	return strconv.Quote(s)
-}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -126,4 +127,21 @@ func checkTree(t *testing.T, n strictyaml.Node) {
 	for _, item := range n.Items {
 		checkTree(t, item)
 	}
+}
+
+func FuzzQuote(f *testing.F) {
+	for _, s := range []string{"", "a", "no", "~", "2026-01-01", "1e3", "a: b", "#", "\"", "\\", "\x00\x07\x1b\x7f", "\u0085\u2028\ufeff", "😀", "中文-1", " x "} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if !utf8.ValidString(s) {
+			return
+		}
+		for _, text := range []string{"k: " + strictyaml.Quote(s) + "\n", "{k: " + strictyaml.Quote(s) + "}\n"} {
+			node, problems := strictyaml.Parse([]byte(text))
+			if problems != nil || len(node.Fields) != 1 || node.Fields[0].Value.Text != s || node.Fields[0].Value.Kind != strictyaml.Scalar {
+				t.Fatalf("%q is written as %s and read as %+v %v", s, text, node, problems)
+			}
+		}
+	})
 }
