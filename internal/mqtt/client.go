@@ -1,6 +1,7 @@
 package mqtt
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -346,17 +347,28 @@ func (c *Client) send(t *Token) {
 		err = token.Error()
 	default:
 	}
+	if err != nil {
+		err = c.unsent(err)
+	}
 	switch {
 	case m.QoS == 0:
 		c.release(t, err)
 	case err != nil || c.conn.cause() != nil:
 		if c.inflight.forget(t) {
-			c.release(t, errors.Join(err, c.conn.cause()))
+			c.release(t, cmp.Or(err, c.ended()))
 		}
 	}
 	if err == nil {
 		c.m.published.Inc()
 	}
+}
+
+// unsent is the error of what paho would not take, which it does only when the connection is ending.
+func (c *Client) unsent(err error) error {
+	if ended := c.ended(); errors.Is(ended, ErrClosed) || c.conn.cause() != nil {
+		return ended
+	}
+	return fmt.Errorf("%w: %w", ErrLost, err)
 }
 
 // finish ends everything that depends on the connection. It runs once, after conn.ended.

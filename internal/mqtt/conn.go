@@ -19,7 +19,7 @@ const (
 	// writeChunk is written within writeStall or the connection is given up; together they allow links of 2 kB/s.
 	writeChunk = 64 << 10
 	writeStall = 30 * time.Second
-	// linger is how long Close goes on writing what was already accepted.
+	// linger is how long Close goes on writing what was already accepted, and waits for the peer to have read it.
 	linger = time.Second
 	// keptBuffer is the largest write buffer an idle connection keeps.
 	keptBuffer = 64 << 10
@@ -44,8 +44,9 @@ type conn struct {
 
 	mu      sync.Mutex // guards what follows
 	work    sync.Cond  // signalled when out has bytes or the connection ends
-	room    sync.Cond  // signalled when out was taken or the connection ends
+	room    sync.Cond  // signalled when out was taken, a read is over or the connection ends
 	out     []byte     // accepted, not yet taken by the flusher
+	reading bool       // a Read is under way
 	err     error      // why it ended; nil while it is open
 	writeBy time.Time  // once ended: the deadline of what is still written
 
@@ -67,12 +68,30 @@ func newConn(nc net.Conn, readBuffer int) *conn {
 
 // Read implements net.Conn. An error ends the connection.
 func (c *conn) Read(p []byte) (int, error) {
+	if err := c.setReading(true); err != nil {
+		return 0, err
+	}
 	n, err := c.in.Read(p)
 	if err != nil {
 		c.end(fmt.Errorf("read: %w", err), linger)
-		return n, c.cause()
+		err = c.cause()
 	}
-	return n, nil
+	_ = c.setReading(false)
+	return n, err
+}
+
+func (c *conn) setReading(reading bool) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reading = reading
+	if !reading {
+		c.room.Broadcast()
+		return nil
+	}
+	if c.err != nil {
+		c.reading = false
+	}
+	return c.err
 }
 
 // Write accepts one or more whole packets. It blocks while maxPending bytes are waiting.
@@ -117,7 +136,7 @@ func (c *conn) acknowledge(packet byte, id uint16) {
 }
 
 // Close implements net.Conn: it stops reads and new writes at once, and returns while what was accepted is still being
-// written, for linger at most. It may be called more than once.
+// written and read by the peer, for linger at most. It may be called more than once.
 func (c *conn) Close() error {
 	c.end(net.ErrClosed, linger)
 	return nil
@@ -172,6 +191,7 @@ func (c *conn) flush() {
 	for {
 		batch := c.take(spare)
 		if len(batch) == 0 {
+			c.part()
 			return
 		}
 		if err := c.send(batch); err != nil {
@@ -208,6 +228,26 @@ func (c *conn) send(b []byte) error {
 		b = b[n:]
 	}
 	return nil
+}
+
+// part waits after a Close until the peer has hung up too, or until linger is over. A socket that is closed before, with
+// bytes unread, is reset, and a reset destroys the acknowledgements that the peer has not read yet; and mosquitto drops
+// what it has not read of a connection when the next one with the same client id comes.
+func (c *conn) part() {
+	half, ok := c.Conn.(interface{ CloseWrite() error })
+	if !ok {
+		return
+	}
+	c.mu.Lock()
+	for c.reading { // or its deadline, which is over, would be extended
+		c.room.Wait()
+	}
+	closed := errors.Is(c.err, net.ErrClosed)
+	_ = c.Conn.SetReadDeadline(c.writeBy)
+	c.mu.Unlock()
+	if closed && half.CloseWrite() == nil {
+		_, _ = io.Copy(io.Discard, c.Conn)
+	}
 }
 
 func (c *conn) allowWrite() {

@@ -14,7 +14,8 @@ const redacted = "***"
 // encoding.TextMarshaler all show *** for it, or nothing when it is empty, so that an unset secret can be told from a
 // set one. It is decoded like any string.
 //
-// Keep it in exported fields: fmt cannot call methods on an unexported field and prints the bare string there.
+// Keep it in exported fields, and not as the key of a map: fmt cannot call methods on an unexported field, and encoding/json
+// does not call them on keys, so both show the bare string there.
 type Secret string
 
 // Reveal returns the secret itself, for the one call that needs it.
