@@ -1,0 +1,140 @@
+package tasmota_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jishi-telemetry/jishi/internal/dialect"
+	"github.com/jishi-telemetry/jishi/internal/dialect/dialecttest"
+	"github.com/jishi-telemetry/jishi/internal/dialect/tasmota"
+	"github.com/jishi-telemetry/jishi/internal/telemetry"
+)
+
+const vectors = "testdata/vectors"
+
+func must(o tasmota.Options) *tasmota.Dialect {
+	d, err := tasmota.New(o)
+	if err != nil {
+		panic(err)
+	}
+	return d
+}
+
+func fresh() dialect.Dialect { return must(tasmota.Options{}) }
+
+func TestVectors(t *testing.T) {
+	t.Parallel()
+	dialecttest.Run(t, vectors, fresh)
+}
+
+func FuzzDecode(f *testing.F) { dialecttest.Fuzz(f, vectors, fresh) }
+
+func TestClaims(t *testing.T) {
+	t.Parallel()
+	for topic, want := range map[string]bool{
+		"tele/a/SENSOR":           true,
+		"a/tele/SENSOR":           true,
+		"stat/a/POWER1":           true,
+		"cmnd/a/POWER":            true,
+		"tele/a":                  false,
+		"tele/a/b/SENSOR":         false,
+		"tele//SENSOR":            false,
+		"tele/a/":                 false,
+		"other/a/SENSOR":          false,
+		"shellies/x/relay/0":      false,
+		"jishi/v1/b/dev/d/sample": false,
+		"":                        false,
+	} {
+		if got := fresh().Claims(topic); got != want {
+			t.Errorf("Claims(%q) = %v", topic, got)
+		}
+	}
+}
+
+func TestFullTopic(t *testing.T) {
+	t.Parallel()
+	d := must(tasmota.Options{FullTopics: []string{"workshop/%topic%/%prefix%"}, TelePeriod: 10 * time.Second, Zone: time.UTC})
+	if d.Claims("tele/a/SENSOR") {
+		t.Error("claims the default topic, which is not configured")
+	}
+	res, err := d.Decode(dialect.Message{
+		Topic: "workshop/lathe/tele/SENSOR", Payload: []byte(`{"Time":"2024-06-03T01:30:10","ENERGY":{"Power":1}}`), ReceivedMs: 1_717_378_211_000,
+	})
+	if err != nil || len(res.Records) != 1 {
+		t.Fatalf("%d records, %v", len(res.Records), err)
+	}
+	const want = "sample lathe energy 2024-06-03T01:30:10.000Z corrected valid=22s power_w=1"
+	if got := dialecttest.Line(&res.Records[0]); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestOptionsAreChecked(t *testing.T) {
+	t.Parallel()
+	_, err := tasmota.New(tasmota.Options{
+		TelePeriod: time.Second, MaxDevices: -1,
+		FullTopics: []string{"%topic%", "%prefix%/%topic%/#", "%prefix%/%prefix%/%topic%", "%prefix%//%topic%"},
+	})
+	if err == nil {
+		t.Fatal("accepted")
+	}
+	for _, part := range []string{"TelePeriod is 1s", "MaxDevices is -1", `"%topic%"`, `"%prefix%/%topic%/#"`, `"%prefix%/%prefix%/%topic%"`, `"%prefix%//%topic%"`} {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("error lacks %s:\n%v", part, err)
+		}
+	}
+}
+
+// TestRecordedMessages reads what real devices published.
+func TestRecordedMessages(t *testing.T) {
+	t.Parallel()
+	dir := os.Getenv("JISHI_DATA")
+	if dir == "" {
+		dir = filepath.Join("..", "..", "..", "..", "shared", "data")
+	}
+	f, err := os.Open(filepath.Join(dir, "mqtt_device_samples", "tasmota_samples.jsonl"))
+	if err != nil {
+		t.Skipf("the recordings are not here (set JISHI_DATA): %v", err)
+	}
+	defer f.Close()
+	d := fresh()
+	read := 0
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		var sample struct{ Topic, Payload string }
+		if err := json.Unmarshal(lines.Bytes(), &sample); err != nil {
+			t.Fatal(err)
+		}
+		if !d.Claims(sample.Topic) {
+			continue // One of them has a placeholder for its topic.
+		}
+		m := dialect.Message{Topic: sample.Topic, Payload: []byte(sample.Payload), ReceivedMs: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli()}
+		res, err := d.Decode(m)
+		if err != nil || len(res.Records) == 0 {
+			t.Errorf("%s %s: %d records, %v", sample.Topic, sample.Payload, len(res.Records), err)
+		}
+		for i := range res.Records {
+			t.Log(dialecttest.Line(&res.Records[i]))
+			if res.Records[i].Clock != telemetry.ClockSuspect {
+				t.Errorf("a time of years ago is believed")
+			}
+		}
+		read++
+	}
+	if read < 3 {
+		t.Errorf("%d messages read", read)
+	}
+}
+
+func BenchmarkDecodeSensor(b *testing.B) {
+	dialecttest.Bench(b, fresh(), "tele/lathe-3/SENSOR",
+		`{"Time":"2025-01-11T21:56:50","ENERGY":{"TotalStartTime":"2024-01-01T08:00:00","Total":6.294,"Yesterday":5.340,"Today":0.954,"Period":217,"Power":2635,"ApparentPower":2650,"ReactivePower":282,"Factor":0.99,"Voltage":227,"Current":11.661}}`)
+}
+
+func BenchmarkDecodePower(b *testing.B) {
+	dialecttest.Bench(b, fresh(), "stat/lathe-3/POWER", "ON")
+}
