@@ -32,6 +32,11 @@ func Compare(a, b *Entry) int {
 	)
 }
 
+// CompareChannels orders entries as Latest returns them: channel, then the order of Compare.
+func CompareChannels(a, b Entry) int {
+	return cmp.Or(strings.Compare(a.Channel, b.Channel), Compare(&a, &b))
+}
+
 // CompareReceipts orders receipts as Receipts returns them: bridge, epoch, first, last, missing ones after present ones.
 func CompareReceipts(a, b BridgeReceipt) int {
 	missing := func(r BridgeReceipt) int {
@@ -53,6 +58,23 @@ func CompareReceipts(a, b BridgeReceipt) int {
 type Cursor interface {
 	// Next returns the next entry, nil at the end. The entry is valid until the next call.
 	Next() (*Entry, error)
+}
+
+// Sorted returns a cursor over the entries, which it sorts in place; equal ones keep their order.
+func Sorted(entries []Entry) Cursor {
+	slices.SortStableFunc(entries, func(a, b Entry) int { return Compare(&a, &b) })
+	return &sorted{entries}
+}
+
+type sorted struct{ entries []Entry }
+
+func (s *sorted) Next() (*Entry, error) {
+	if len(s.entries) == 0 {
+		return nil, nil //nolint:nilnil // the end, by the contract of Cursor
+	}
+	e := &s.entries[0]
+	s.entries = s.entries[1:]
+	return e, nil
 }
 
 // Merge calls yield for the entries of all cursors in the order of Compare, and stops at the first error, of a cursor or

@@ -76,3 +76,6 @@ func onlyFor(r *telemetry.Record, kind telemetry.Kind, text string) string {
 	}
 	return text
 }
+
+// Fit returns a name as valid UTF-8 of at most telemetry.MaxName bytes, for what stands in quarantine.
+func Fit(name string) string { return fit(name, telemetry.MaxName) }

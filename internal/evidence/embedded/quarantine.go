@@ -1,0 +1,113 @@
+package embedded
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+
+	"github.com/jishi-telemetry/jishi/internal/evidence"
+	"github.com/jishi-telemetry/jishi/internal/span"
+	"github.com/jishi-telemetry/jishi/internal/telemetry"
+)
+
+// Sequence numbers and epochs are unsigned in two's complement: the sign comes first when they are compared.
+const inLogOrder = "l.epoch < 0, l.epoch, q.seq < 0, q.seq, q.idx"
+
+// Quarantine implements evidence.Store.
+func (s *Store) Quarantine(ctx context.Context, base string, window span.Span, yield func(*evidence.Entry) error) error {
+	return s.view(ctx, "read quarantine", func(v *snapshot) error {
+		rows, err := v.tx.QueryContext(ctx, `SELECT q.event_ms, q.device, q.log, q.seq, q.body
+			FROM log l JOIN quarantine q ON q.log = l.id
+			WHERE l.base = ? AND q.received_ms >= ? AND q.received_ms < ?
+			ORDER BY q.received_ms, `+inLogOrder, base, window.StartMs, window.EndMs)
+		if err != nil {
+			return fmt.Errorf("scan quarantine: %w", err)
+		}
+		defer func() { _ = rows.Close() }()
+		return v.eachRaw(rows, guard(yield))
+	})
+}
+
+func (v *snapshot) eachRaw(rows *sql.Rows, yield func(*evidence.Entry) error) error {
+	var e evidence.Entry
+	var body sql.RawBytes
+	for rows.Next() {
+		var log, seq int64
+		if err := rows.Scan(&e.EventMs, &e.Device, &log, &seq, &body); err != nil {
+			return fmt.Errorf("scan quarantine: %w", err)
+		}
+		e.Kind = telemetry.KindRaw
+		if err := v.decode(log, seq, body, &e); err != nil {
+			return err
+		}
+		if err := yield(&e); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// scanRaw returns a device's raw records in the window of event time. They are few, and sorted in memory.
+func (v *snapshot) scanRaw(ctx context.Context, q evidence.Query) (evidence.Cursor, error) {
+	rows, err := v.tx.QueryContext(ctx, `SELECT q.event_ms, q.device, q.log, q.seq, q.body
+		FROM log l JOIN quarantine q ON q.log = l.id
+		WHERE l.base = ? AND q.device = ? AND q.event_ms >= ? AND q.event_ms < ?
+		ORDER BY q.event_ms, `+inLogOrder, q.Base, q.Device, q.Window.StartMs, q.Window.EndMs)
+	if err != nil {
+		return nil, fmt.Errorf("scan raw records: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	var entries []evidence.Entry
+	err = v.eachRaw(rows, func(e *evidence.Entry) error {
+		kept := *e
+		kept.Payload = slices.Clone(e.Payload)
+		entries = append(entries, kept)
+		return nil
+	})
+	return evidence.Sorted(entries), err
+}
+
+// Receipts implements evidence.Store.
+func (s *Store) Receipts(ctx context.Context, base, bridge string) ([]evidence.BridgeReceipt, error) {
+	var all []evidence.BridgeReceipt
+	err := s.view(ctx, "read receipts", func(v *snapshot) error {
+		rows, err := v.tx.QueryContext(ctx, `SELECT l.bridge, l.epoch, r.first, r.last, r.missing, r.chain_before, r.chain_after,
+			r.first_ms, r.last_ms, r.collected_ms
+			FROM log l JOIN receipt r ON r.log = l.id WHERE l.base = ? AND (l.bridge = ? OR ? = '')`, base, bridge, bridge)
+		if err != nil {
+			return fmt.Errorf("scan receipts: %w", err)
+		}
+		defer func() { _ = rows.Close() }()
+		for rows.Next() {
+			r, err := scanReceipt(rows)
+			if err != nil {
+				return err
+			}
+			all = append(all, r)
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(all, evidence.CompareReceipts)
+	return all, nil
+}
+
+func scanReceipt(rows *sql.Rows) (evidence.BridgeReceipt, error) {
+	var r evidence.BridgeReceipt
+	var epoch, first, last int64
+	var before, after sql.RawBytes
+	if err := rows.Scan(&r.Bridge, &epoch, &first, &last, &r.Missing, &before, &after,
+		&r.FirstMs, &r.LastMs, &r.CollectedMs); err != nil {
+		return r, fmt.Errorf("scan receipt: %w", err)
+	}
+	if len(before) != len(r.ChainBefore) || len(after) != len(r.ChainAfter) {
+		return r, fmt.Errorf("%w: receipt with chains of %d and %d bytes", errBody, len(before), len(after))
+	}
+	r.Epoch, r.First, r.Last = uint64(epoch), uint64(first), uint64(last)
+	copy(r.ChainBefore[:], before)
+	copy(r.ChainAfter[:], after)
+	return r, nil
+}
