@@ -103,7 +103,11 @@ func (d *Dialect) Forgotten() uint64 { return d.devices.Forgotten() }
 // Decode implements dialect.Dialect.
 func (d *Dialect) Decode(m dialect.Message) (dialect.Result, error) {
 	at := split(m.Topic)
-	if len(m.Payload) == 0 || at.kind == foreign || at.kind == silent {
+	if at.kind == foreign {
+		return dialect.Result{}, dialect.Errorf(telemetry.ReasonUnknownTopic,
+			"topic %s is not a Shelly's; <prefix>/events/rpc, <prefix>/status/<component>, <prefix>/online and shellies/<id>/… are read", dialect.Quote(m.Topic))
+	}
+	if len(m.Payload) == 0 || at.kind == silent {
 		return dialect.Result{}, nil
 	}
 	if m.Retained && at.kind != online {

@@ -119,7 +119,11 @@ func (d *Dialect) Forgotten() uint64 { return d.devices.Forgotten() }
 // Decode implements dialect.Dialect.
 func (d *Dialect) Decode(m dialect.Message) (dialect.Result, error) {
 	at, ok := d.split(m.Topic)
-	if !ok || len(m.Payload) == 0 || at.prefix == "cmnd" {
+	if !ok {
+		return dialect.Result{}, dialect.Errorf(telemetry.ReasonUnknownTopic,
+			"topic %s fits none of the configured FullTopics; the firmware's default is %%prefix%%/%%topic%%/", dialect.Quote(m.Topic))
+	}
+	if len(m.Payload) == 0 || at.prefix == "cmnd" {
 		return dialect.Result{}, nil
 	}
 	if err := dialect.CheckName("topic name in the topic", at.device); err != nil {
