@@ -1,0 +1,244 @@
+package sim
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/jishi-telemetry/jishi/internal/span"
+)
+
+const truthDoc = "../docs/truth-nist.md"
+
+// The marks between which the test keeps the table of docs/truth-nist.md.
+const (
+	tableBegin = "<!-- table: go test ./firmware-sim -run TestTruthOfNIST -update -->\n"
+	tableEnd   = "<!-- end of table -->\n"
+)
+
+// The truth file is what the logs say when every time stamp is believed, on every machine-day; the document shows by
+// how much the other readings differ.
+func TestTruthOfNIST(t *testing.T) {
+	t.Parallel()
+	dir := dataDir(t, "nist_sms_testbed")
+	segments, err := ReadTruthFile(filepath.Join(dir, "execution_segments.csv.gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	days := TruthDays(segments)
+	if len(days) != 20 {
+		t.Errorf("the truth file has %d machine-days, want 20", len(days))
+	}
+	var table strings.Builder
+	table.WriteString("| machine | day | window s | ACTIVE s | by stamp | to last line | by line | inversions | ahead s | aligned ACTIVE s | aligned |\n")
+	table.WriteString("|---|---|---|---|---|---|---|---|---|---|---|\n")
+	for _, day := range days {
+		l := readNIST(t, dir, day)
+		byStamp := readDay(t, l, ByStamp)
+		if d := byStamp.Difference(day); d > 0.010 {
+			t.Errorf("%s %s: by stamp differs by %.3f s", day.Machine, day.Day, d)
+		}
+		if byStamp.Window != day.Window {
+			t.Errorf("%s %s: window %v, the truth file has %v", day.Machine, day.Day, byStamp.Window, day.Window)
+		}
+		byLine, aligned := readDay(t, l, ByLine), readDay(t, l, Aligned)
+		fmt.Fprintf(&table, "| %s | %s | %.3f | %.3f | %.3f | %.3f | %.3f | %d | %s | %.3f | %.3f |\n",
+			day.Machine, day.Day, float64(day.Window.Ms())/1000, day.Seconds["ACTIVE"], byStamp.Difference(day),
+			float64(l.BehindUs())/1e6, byLine.Difference(day), l.Inversions(), ahead(l), aligned.Seconds["ACTIVE"], aligned.Difference(day))
+	}
+	checkTable(t, table.String())
+}
+
+// Days that the truth file leaves out have nothing to say: no log line of their own day.
+func TestTruthOfNISTLeavesNothingOut(t *testing.T) {
+	t.Parallel()
+	dir := dataDir(t, "nist_sms_testbed")
+	segments, err := ReadTruthFile(filepath.Join(dir, "execution_segments.csv.gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := map[string]bool{}
+	for _, day := range TruthDays(segments) {
+		known[day.Machine+day.Day] = true
+	}
+	logs, err := filepath.Glob(filepath.Join(dir, "raw", "*", "*.txt.gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(logs) != 112 {
+		t.Errorf("%d logs, want 112", len(logs))
+	}
+	for _, path := range logs {
+		l, err := ReadExecutionLog(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := l.Execution(ByStamp); ok != known[l.Machine+l.Day] {
+			t.Errorf("%s %s: the log has an execution %v, the truth file %v", l.Machine, l.Day, ok, known[l.Machine+l.Day])
+		}
+	}
+}
+
+func readNIST(t *testing.T, dir string, day ExecutionDay) *ExecutionLog {
+	t.Helper()
+	logs, err := filepath.Glob(filepath.Join(dir, "raw", day.Machine, day.Machine+"-"+day.Day+"-*.txt.gz"))
+	if err != nil || len(logs) != 1 {
+		t.Fatalf("%s %s: %d logs, %v: want one", day.Machine, day.Day, len(logs), err)
+	}
+	l, err := ReadExecutionLog(logs[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func readDay(t *testing.T, l *ExecutionLog, r Reading) ExecutionDay {
+	t.Helper()
+	day, ok := l.Execution(r)
+	if !ok {
+		t.Fatalf("%s %s: the log has no execution", l.Machine, l.Day)
+	}
+	var sum float64
+	for _, s := range day.Seconds {
+		sum += s
+	}
+	if math.Abs(sum-float64(day.Window.Ms())/1000) > 0.002 {
+		t.Errorf("%s %s: the values add up to %.3f s, the window has %.3f s", l.Machine, l.Day, sum, float64(day.Window.Ms())/1000)
+	}
+	return day
+}
+
+func ahead(l *ExecutionLog) string {
+	if l.AheadUs.AtLeast == 0 && l.AheadUs.AtMost == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f to %.1f", float64(l.AheadUs.AtLeast)/1e6, float64(l.AheadUs.AtMost)/1e6)
+}
+
+func checkTable(t *testing.T, table string) {
+	t.Helper()
+	doc, err := os.ReadFile(truthDoc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok1 := strings.Cut(string(doc), tableBegin)
+	old, after, ok2 := strings.Cut(rest, tableEnd)
+	if !ok1 || !ok2 {
+		t.Fatalf("%s has no table between its marks", truthDoc)
+	}
+	if *update {
+		if err := os.WriteFile(truthDoc, []byte(before+tableBegin+table+tableEnd+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(strings.Split(table, "\n"), strings.Split(old, "\n")); diff != "" {
+		t.Errorf("%s (-measured +written):\n%s", truthDoc, diff)
+	}
+}
+
+// The three readings of one small day on which the device's clock is a minute ahead.
+func TestReadings(t *testing.T) {
+	t.Parallel()
+	log := strings.Join([]string{
+		"2030-01-01T20:00:00.000Z|execution|READY",          // the last known value
+		"2030-01-02T08:01:00.000Z|execution|ACTIVE",         // 08:00:00 on the agent's clock
+		"2030-01-02T08:02:00.000Z|Srpm|100",                 // 08:01:00
+		"2030-01-02T08:01:30.000000Z|execution|UNAVAILABLE", // the link is lost
+		"2030-01-02T08:03:00.000Z|execution|READY",          // 08:02:00
+		"2030-01-02T08:04:00.000Z|execution|ACTIVE",         // 08:03:00
+		"2030-01-02T08:03:00.000000Z|execution|UNAVAILABLE", // the link is lost at once
+	}, "\n")
+	path := filepath.Join(t.TempDir(), "M1-20300102-20300103.txt")
+	if err := os.WriteFile(path, []byte(log), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l, err := ReadExecutionLog(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l.AheadUs.AtLeast != 60e6 || l.AheadUs.AtMost != 90e6 || l.Inversions() != 1 || l.BehindUs() != 60e6 {
+		t.Errorf("got %+v, %d inversions, last line %d µs behind", l.AheadUs, l.Inversions(), l.BehindUs())
+	}
+	const night = 8 * 3600
+	for _, row := range []struct {
+		reading Reading
+		endS    float64
+		want    map[string]float64
+	}{
+		// Sorted, the second UNAVAILABLE comes in the instant of the READY and after it, and is over with the ACTIVE.
+		{ByStamp, night + 240, map[string]float64{"READY": night + 60, "ACTIVE": 30, "UNAVAILABLE": 90 + 60}},
+		{ByLine, night + 240, map[string]float64{"READY": night + 60 + 60, "ACTIVE": 30, "UNAVAILABLE": 90}},
+		{Aligned, night + 180, map[string]float64{"READY": night + 60, "ACTIVE": 90, "UNAVAILABLE": 30}},
+	} {
+		got := readDay(t, l, row.reading)
+		if diff := cmp.Diff(row.want, got.Seconds, cmpopts.EquateApprox(0, 1e-6)); diff != "" {
+			t.Errorf("reading %d (-want +got):\n%s", row.reading, diff)
+		}
+		if end := float64(got.Window.Ms()) / 1000; end != row.endS {
+			t.Errorf("reading %d: the window has %g s, want %g", row.reading, end, row.endS)
+		}
+	}
+}
+
+func TestReadTruth(t *testing.T) {
+	t.Parallel()
+	const head = "machine,file_day,start,end,seconds,execution\n"
+	for _, row := range []struct{ name, file, want string }{
+		{"wrong columns", "a,b,c,d,e,f\n", "want"},
+		{"seconds that are not the span's", head + "M,20300102,2030-01-02T00:00:00.000Z,2030-01-02T00:00:01.000Z,2,READY\n", "line 2: seconds 2"},
+		{"seconds that are no number", head + "M,20300102,2030-01-02T00:00:00.000Z,2030-01-02T00:00:01.000Z,NaN,READY\n", "line 2: seconds NaN"},
+		{"a time without a zone", head + "M,20300102,2030-01-02T00:00:00.000,2030-01-02T00:00:01.000Z,1,READY\n", "line 2: start"},
+		{"a short row", head + "M,20300102\n", "wrong number of fields"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			if _, err := ReadTruth(strings.NewReader(row.file)); err == nil || !strings.Contains(err.Error(), row.want) {
+				t.Errorf("got %v, want an error with %q", err, row.want)
+			}
+		})
+	}
+	segments, err := ReadTruth(strings.NewReader(head +
+		"M,20300102,2030-01-02T00:00:00.000Z,2030-01-02T00:00:01.500Z,1.5,READY\n" +
+		"M,20300102,2030-01-02T00:00:01.500Z,2030-01-02T00:00:02.000Z,0.5,ACTIVE\n" +
+		"A,20300102,2030-01-02T00:00:00.000Z,2030-01-02T00:00:02.000Z,2,READY\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []ExecutionDay{
+		{"A", "20300102", span.Span{StartMs: 1893542400000, EndMs: 1893542402000}, map[string]float64{"READY": 2}},
+		{"M", "20300102", span.Span{StartMs: 1893542400000, EndMs: 1893542402000}, map[string]float64{"READY": 1.5, "ACTIVE": 0.5}},
+	}
+	if diff := cmp.Diff(want, TruthDays(segments)); diff != "" {
+		t.Errorf("days (-want +got):\n%s", diff)
+	}
+}
+
+func FuzzReadTruth(f *testing.F) {
+	f.Add("machine,file_day,start,end,seconds,execution\nM,20300102,2030-01-02T00:00:00.000Z,2030-01-02T00:00:01.500Z,1.5,READY\n")
+	f.Add("machine,file_day,start,end,seconds,execution\n\"M\",,2030-01-02T00:00:00Z,2030-01-01T00:00:00Z,-86400,\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		segments, err := ReadTruth(strings.NewReader(text))
+		if err != nil {
+			return
+		}
+		var sum, byDay float64
+		for _, s := range segments {
+			sum += s.Seconds
+		}
+		for _, d := range TruthDays(segments) {
+			for _, s := range d.Seconds {
+				byDay += s
+			}
+		}
+		if diff := math.Abs(sum - byDay); diff > 1e-6*(1+math.Abs(sum)) {
+			t.Fatalf("the days have %g s, the segments %g s", byDay, sum)
+		}
+	})
+}
