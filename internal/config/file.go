@@ -107,8 +107,8 @@ func (w *walker) walk(group string, n strictyaml.Node) {
 		case w.groups[name]:
 			w.walk(name, f.Value)
 		default:
-			p := unknown(fmt.Sprintf("%s:%d:%d %s", w.path, f.Line, f.Column, name), append(sortedKeys(w.known), sortedKeys(w.groups)...), "键", "key")
-			w.l.bad(p)
+			source := fmt.Sprintf("%s:%d:%d %s", w.path, f.Line, f.Column, name)
+			w.l.bad(unknown(source, name, append(sortedKeys(w.known), sortedKeys(w.groups)...), wrong{"键", "key"}))
 		}
 	}
 }

@@ -101,17 +101,21 @@ func (l *loader) unknownVariables() {
 		if slices.Contains(known, name) || serviceLink.MatchString(name) {
 			continue
 		}
-		l.bad(unknown(name, known, "环境变量", "variable"))
+		l.bad(unknown(name, name, known, wrong{"环境变量", "variable"}))
 	}
 }
 
 // unknown does not show the value: it may be a secret under a mistyped name.
-func unknown(source string, known []string, zh, en string) Problem {
-	_, name, _ := cutLast(source, " ")
-	if near := strictyaml.Nearest(name, known); near != "" {
-		return Problem{Source: source, Zh: fmt.Sprintf("未知的%s，是否应为 %s？", zh, near), En: fmt.Sprintf("unknown %s, did you mean %s?", en, near)}
+func unknown(source, name string, known []string, what wrong) Problem {
+	bare := make([]string, len(known)) // the prefix that all variables share says nothing about what was meant
+	for i, k := range known {
+		bare[i] = strings.TrimPrefix(k, envPrefix)
 	}
-	return Problem{Source: source, Zh: fmt.Sprintf("未知的%s，见 docs/config.md", zh), En: fmt.Sprintf("unknown %s, see docs/config.md", en)}
+	if near := strictyaml.Nearest(strings.TrimPrefix(name, envPrefix), bare); near != "" {
+		near = known[slices.Index(bare, near)]
+		return Problem{Source: source, Zh: fmt.Sprintf("未知的%s，是否应为 %s？", what.zh, near), En: fmt.Sprintf("unknown %s, did you mean %s?", what.en, near)}
+	}
+	return Problem{Source: source, Zh: fmt.Sprintf("未知的%s，见 docs/config.md", what.zh), En: fmt.Sprintf("unknown %s, see docs/config.md", what.en)}
 }
 
 // cutLast is strings.Cut at the last separator; without one everything is after.
@@ -227,9 +231,15 @@ func (l *loader) read(s Setting, g given, used bool) (chosen, bool) {
 	if s.Kind == Secret && !g.isFile {
 		shown = redacted
 	}
+	if s.Kind == URL {
+		shown = userInfo.ReplaceAllString(shown, "//"+redacted+"@")
+	}
 	l.bad(Problem{Source: g.source, Name: s.Name, Value: shown, Zh: w.zh, En: w.en})
 	return chosen{}, false
 }
+
+// userInfo is where a URL that is refused may hold a password.
+var userInfo = regexp.MustCompile(`//.*@`)
 
 const maxSecretBytes = 64 << 10
 
