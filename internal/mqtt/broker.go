@@ -23,6 +23,8 @@ const (
 	handshakeTimeout = 10 * time.Second
 	// brokerReadBuffer is per connection; a base has hundreds.
 	brokerReadBuffer = 16 << 10
+	// takeoverTimeout is how long a client waits for the end of its earlier connection.
+	takeoverTimeout = 5 * time.Second
 	// maxSessionSeconds is how long the session of an absent client is kept.
 	maxSessionSeconds = 24 * 60 * 60
 	// listenerID is what mochi calls the one listener.
@@ -112,7 +114,14 @@ type Broker struct {
 	mu       sync.Mutex // guards what follows
 	listener net.Listener
 	closed   bool
-	conns    map[*conn]struct{}
+	conns    map[*conn]*attached
+	sessions map[string]*conn // by client id, those that have connected
+}
+
+// attached is what the broker knows of a connection.
+type attached struct {
+	clientID string        // "" before it has connected
+	ended    chan struct{} // closed when nothing of it is delivered any more, its will included
 }
 
 // NewBroker returns a broker with valid options; the error names every option that is not. Nothing listens before Start.
@@ -122,10 +131,11 @@ func NewBroker(o BrokerOptions) (*Broker, error) {
 		return nil, err
 	}
 	b := &Broker{
-		o:       o,
-		warn:    &occasionally{logger: o.Logger, every: 10 * time.Second},
-		closing: make(chan struct{}),
-		conns:   make(map[*conn]struct{}),
+		o:        o,
+		warn:     &occasionally{logger: o.Logger, every: 10 * time.Second},
+		closing:  make(chan struct{}),
+		conns:    make(map[*conn]*attached),
+		sessions: make(map[string]*conn),
 	}
 	b.server = mochi.New(&mochi.Options{
 		Capabilities:            capabilities(o),
@@ -285,7 +295,7 @@ func (b *Broker) admit(nc net.Conn) {
 	}
 	c := newConn(nc, 0) // mochi reads through a buffer of its own
 	b.mu.Lock()
-	b.conns[c] = struct{}{}
+	b.conns[c] = &attached{ended: make(chan struct{})}
 	b.mu.Unlock()
 	b.serving.Go(func() { b.serve(c) })
 }
@@ -293,6 +303,7 @@ func (b *Broker) admit(nc net.Conn) {
 // serve is one connection, from its handshake to its end.
 func (b *Broker) serve(c *conn) {
 	defer func() {
+		b.detach(c)
 		_ = c.Close()
 		<-c.flushed
 		b.mu.Lock()
@@ -317,4 +328,48 @@ func (b *Broker) handshake(c *conn) error {
 	ctx, cancel := context.WithTimeout(context.Background(), handshakeTimeout)
 	defer cancel()
 	return t.HandshakeContext(ctx)
+}
+
+// attach makes c the connection of the client id. It ends the one that the client had before, and waits until the last of
+// that one, in the end its will, has been delivered: mochi alone would let the new connection overtake it, and a device
+// that is back would look dead. It reports false when that takes too long; the client may try again.
+func (b *Broker) attach(c *conn, clientID string) bool {
+	late := time.After(takeoverTimeout)
+	for {
+		before := b.claim(c, clientID)
+		if before == nil {
+			return true
+		}
+		select {
+		case <-before:
+		case <-c.ended:
+			return false
+		case <-late:
+			return false
+		}
+	}
+}
+
+// claim records c under the client id, or ends the connection that has it and returns when that will be over.
+func (b *Broker) claim(c *conn, clientID string) (before <-chan struct{}) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if other := b.sessions[clientID]; other != nil {
+		_ = other.Close()
+		return b.conns[other].ended
+	}
+	b.sessions[clientID] = c
+	b.conns[c].clientID = clientID
+	return nil
+}
+
+// detach says that nothing of the connection will be delivered any more.
+func (b *Broker) detach(c *conn) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	a := b.conns[c]
+	if b.sessions[a.clientID] == c {
+		delete(b.sessions, a.clientID)
+	}
+	close(a.ended)
 }

@@ -15,6 +15,7 @@ const (
 	refusedAuthentication = "authentication"
 	refusedConnections    = "too_many_connections"
 	refusedRead           = "subscribe"
+	refusedTakeover       = "takeover"
 	refusedTLS            = "tls"
 	refusedWill           = "will"
 	refusedWrite          = "publish"

@@ -167,6 +167,17 @@ func TestWill(t *testing.T) {
 		default:
 		}
 	})
+	t.Run("comes before anything of the connection that takes over", func(t *testing.T) {
+		for range 20 { // it is a race that is to be won always
+			b, in := captured(t)
+			device(t, b, will("base/meter-1/lwt"))
+			device(t, b).publish(1, "base/meter-1/state", "back")
+			if m := receive(t, in, "will"); !m.Will {
+				t.Fatalf("got %+v before the will", plain(m))
+			}
+			receive(t, in, "message of the new connection")
+		}
+	})
 	t.Run("is routed when its topic is not captured", func(t *testing.T) {
 		b, _ := captured(t)
 		c := client(t, b, nil)
@@ -385,6 +396,13 @@ func TestConcurrentPublishers(t *testing.T) {
 	done.Wait()
 	close(pending)
 	acks.Wait()
+}
+
+func TestInternalClientIDIsRefused(t *testing.T) {
+	b, _ := captured(t)
+	if _, code := knock(t, b, func(c *packets.ConnectPacket) { c.ClientIdentifier = "inline" }); code == packets.Accepted {
+		t.Error("accepted")
+	}
 }
 
 func TestTooManyConnections(t *testing.T) {

@@ -95,7 +95,7 @@ func (c *Client) connect(ctx context.Context, o ClientOptions) error {
 			return nil, err
 		}
 		c.conn = newConn(nc, clientReadBuffer)
-		giveUp = context.AfterFunc(ctx, func() { _ = c.conn.Close() })
+		giveUp = context.AfterFunc(ctx, func() { c.conn.end(context.Cause(ctx), 0) })
 		return c.conn, nil
 	})
 	c.paho = paho.NewClient(options)

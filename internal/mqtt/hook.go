@@ -24,7 +24,8 @@ func (h *hook) ID() string { return "jishi" }
 // Provides implements mochi.Hook.
 func (h *hook) Provides(what byte) bool {
 	switch what {
-	case mochi.OnConnectAuthenticate, mochi.OnACLCheck, mochi.OnPublish, mochi.OnWill, mochi.OnDisconnect:
+	case mochi.OnConnectAuthenticate, mochi.OnSessionEstablish, mochi.OnACLCheck, mochi.OnPublish, mochi.OnWill,
+		mochi.OnDisconnect:
 		return true
 	default:
 		return false
@@ -47,6 +48,9 @@ func (h *hook) OnConnectAuthenticate(cl *mochi.Client, pk packets.Packet) bool {
 }
 
 func (h *hook) authentic(cl *mochi.Client, pk packets.Packet) bool {
+	if cl.ID == mochi.InlineClientId { // mochi's own, which it would let a client take over
+		return false
+	}
 	if leaf := verifiedCertificate(cl); leaf != nil && h.b.o.AuthenticateCert != nil {
 		username, ok := h.b.o.AuthenticateCert(cl.ID, leaf)
 		cl.Properties.Username = []byte(username)
@@ -81,6 +85,16 @@ func (h *hook) mayLeaveWill(cl *mochi.Client) bool {
 	}
 	topic := cl.Properties.Will.TopicName
 	return mochi.IsValidFilter(topic, true) && topic != "" && h.may(cl, topic, true)
+}
+
+// OnSessionEstablish implements mochi.Hook. A connection that it ends is not answered.
+func (h *hook) OnSessionEstablish(cl *mochi.Client, _ packets.Packet) {
+	c, ok := cl.Net.Conn.(*conn)
+	if ok && !h.b.attach(c, cl.ID) {
+		h.b.m.refused.WithLabelValues(refusedTakeover).Inc()
+		h.b.warn.log("client's earlier connection does not end", "client", cl.ID, "remote", cl.Net.Remote)
+		_ = c.Close()
+	}
 }
 
 // OnACLCheck implements mochi.Hook.
