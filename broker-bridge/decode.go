@@ -101,20 +101,11 @@ func (b *Bridge) interpret(m *telemetry.Message, in mqtt.Inbound) (dialect.Resul
 			Detail: fmt.Sprintf("payload has %d bytes: at most %d are read", len(in.Payload), b.o.MaxPayloadBytes),
 		}
 	}
-	for _, d := range b.o.Dialects {
-		if !d.Claims(in.Topic) {
-			continue
-		}
-		m.Dialect = d.Name()
-		result, err := d.Decode(dialect.Message{
-			Topic: in.Topic, Payload: in.Payload, Retained: in.Retained, ReceivedMs: m.ReceivedMs,
-		})
-		return result, err
-	}
-	return dialect.Result{}, &dialect.Error{
-		Reason: telemetry.ReasonUnknownTopic,
-		Detail: fmt.Sprintf("no dialect reads topic %q", cut(in.Topic, 200)),
-	}
+	name, result, err := b.o.Dialects.Decode(dialect.Message{
+		Topic: in.Topic, Payload: in.Payload, Retained: in.Retained, ReceivedMs: m.ReceivedMs,
+	})
+	m.Dialect = name
+	return result, err
 }
 
 // quarantine keeps a message that could not be read, with the reason; the whole of it stays in the base's log.
@@ -136,11 +127,7 @@ func (b *Bridge) poll() []dialect.Request {
 	if !ok || b.o.Publish == nil {
 		return nil
 	}
-	var due []dialect.Request
-	for _, d := range b.o.Dialects {
-		due = append(due, d.Poll(nowMs)...)
-	}
-	return due
+	return b.o.Dialects.Poll(nowMs)
 }
 
 // setClock obeys a replayer. A clock that goes back is left where it was, so that a repeated message does no harm.

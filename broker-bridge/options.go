@@ -27,8 +27,8 @@ type Options struct {
 	Log *spool.Log
 	// Key signs the frames. Required.
 	Key ed25519.PrivateKey
-	// Dialects decode device messages; the first that claims a topic decodes it. Required, at least one.
-	Dialects []dialect.Dialect
+	// Dialects decode device messages. The bridge is their only user. Required.
+	Dialects *dialect.Router
 
 	// Window is how many frames may be out unacknowledged, 1 to 1024; default 64.
 	Window int
@@ -82,7 +82,7 @@ func (o Options) complete() (Options, error) {
 	}
 	need(o.Log != nil, "Log is missing")
 	need(len(o.Key) == ed25519.PrivateKeySize, "Key has %d bytes: want an Ed25519 private key", len(o.Key))
-	need(len(o.Dialects) > 0, "Dialects is empty: want at least one")
+	need(o.Dialects != nil, "Dialects is missing")
 	need(o.Window >= 1 && o.Window <= 1024, "Window is %d: want 1 to 1024 frames", o.Window)
 	need(o.Linger > 0 && o.Linger <= time.Second, "Linger is %v: want up to 1 s", o.Linger)
 	need(o.AckTimeout >= 100*time.Millisecond, "AckTimeout is %v: want at least 100 ms", o.AckTimeout)

@@ -15,8 +15,9 @@ import (
 type Options struct {
 	// Store takes the evidence. The collector does not close it. Required.
 	Store evidence.Store
-	// BridgeKey returns the public key that the city enrolled for a bridge. It may be called concurrently. Required.
-	BridgeKey func(base, bridge string) (ed25519.PublicKey, bool)
+	// BridgeKeys returns the public keys that the city enrolled for a bridge and that were valid at an instant
+	// (milliseconds since the Unix epoch); none when the bridge is unknown. It may be called concurrently. Required.
+	BridgeKeys func(base, bridge string, atMs int64) []ed25519.PublicKey
 	// KnownDevice reports whether the registry has the device; nil counts none as unregistered.
 	KnownDevice func(base, device string) bool
 	// ShareGroup makes several collectors share the frames ($share); "" subscribes alone.
@@ -47,8 +48,8 @@ func (o Options) complete() (Options, error) {
 	if o.Store == nil {
 		errs = append(errs, errors.New("collector option Store is missing"))
 	}
-	if o.BridgeKey == nil {
-		errs = append(errs, errors.New("collector option BridgeKey is missing"))
+	if o.BridgeKeys == nil {
+		errs = append(errs, errors.New("collector option BridgeKeys is missing"))
 	}
 	if o.BatchFrames < 0 || o.BatchRecords < 0 {
 		errs = append(errs, errors.New("collector options BatchFrames and BatchRecords must be above 0"))

@@ -67,14 +67,16 @@ func (c *Collector) verify(in mqtt.Inbound) *delivery {
 
 // authentic returns the reason why the frame is not by the bridge it names, or "".
 func (c *Collector) authentic(f *frame.Frame) string {
-	key, enrolled := c.o.BridgeKey(f.Base, f.Bridge)
-	if !enrolled {
+	keys := c.o.BridgeKeys(f.Base, f.Bridge, f.SentMs)
+	if len(keys) == 0 {
 		return refuseUnknownBridge
 	}
-	if err := f.Verify(key); err != nil {
-		return refuseSignature
+	for _, key := range keys {
+		if f.Verify(key) == nil {
+			return ""
+		}
 	}
-	return ""
+	return refuseSignature
 }
 
 // unpack decodes the frame's messages into the delivery's batch, or returns the reason why it cannot.

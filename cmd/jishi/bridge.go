@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/spf13/cobra"
+
+	"github.com/jishi-telemetry/jishi/internal/frame"
+)
+
+func newBridge() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "bridge", Short: "Run a base's broker and bridge 基地网桥", Args: cobra.NoArgs,
+		Long: "Takes device messages on --broker.addr, keeps them on disk, and sends them to the city's broker --uplink.url\n" +
+			"until the city has said that they are in its evidence store.",
+		Example: "  jishi bridge --base.code cq01 --bridge.id b1 --uplink.url tcp://city.example:1883",
+	}
+	c := withSettings(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return c.run(cmd, func(ctx context.Context) error {
+			return serveUntil(ctx, c, cmd.ErrOrStderr(), func(ctx context.Context, p *process) error {
+				return p.bridge(ctx, cmd)
+			})
+		})
+	}
+	return cmd
+}
+
+func (p *process) bridge(ctx context.Context, cmd *cobra.Command) error {
+	p.base, p.replay = p.c.String("base.code"), p.c.Bool("bridge.replay-clock")
+	if err := p.c.makeDir(); err != nil {
+		return err
+	}
+	key, err := bridgeKey(p.c)
+	if err != nil {
+		return err
+	}
+	b, broker, err := p.startBridge(ctx, key)
+	if err != nil {
+		return err
+	}
+	base, id := p.base, p.c.String("bridge.id")
+	if url := p.c.String("uplink.url"); url == "" {
+		p.log.Warn("no uplink is set, records stay on disk", "setting", "uplink.url")
+	} else {
+		uplink := p.cityOptions("uplink", "jishi-bridge-"+base+"-"+id)
+		p.stack.Go(ctx, "uplink", func(ctx context.Context) error { return b.RunUplink(ctx, uplink) })
+	}
+	if err := p.startAdmin(ctx); err != nil {
+		return err
+	}
+	public, ok := key.Public().(ed25519.PublicKey)
+	if !ok {
+		return errors.New("the bridge's key has no Ed25519 public key")
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "broker: %s\nbridge: %s/%s\npublic key 公钥: %s\n", broker.Addr(), base, id, frame.PublicText(public))
+	return err
+}
+
+// startAdmin serves /healthz and /metrics for processes that have no API, unless admin.addr is empty.
+func (p *process) startAdmin(ctx context.Context) error {
+	addr := p.c.String("admin.addr")
+	if addr == "" {
+		return nil
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(p.metrics, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusOK)
+	})
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return fmt.Errorf("listen for metrics (--admin.addr): %w", err)
+	}
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	p.stack.Go(ctx, "admin", func(ctx context.Context) error {
+		stop := context.AfterFunc(ctx, func() { _ = server.Close() })
+		defer stop()
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	p.log.Info("metrics are served", "url", "http://"+listener.Addr().String()+"/metrics")
+	return nil
+}

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit codes: 0 done; 1 it went wrong; 2 it was asked wrongly.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// usageError is a mistake in what was asked, not in what was done.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// run executes one command line and returns the process's exit code. Errors are told on stderr, one line each.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil || errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		return exitOK
+	}
+	// Nothing is left to tell it to when stderr is closed.
+	_, _ = fmt.Fprintf(stderr, "jishi: %v\n", err)
+	var usage usageError
+	if errors.As(err, &usage) {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "jishi",
+		Short: "机时 — how training equipment is really used, measured from MQTT",
+		Long: "机时 (jishi) measures how training equipment at public training bases is really used.\n" +
+			"实训设备使用情况实测服务：从 MQTT 遥测得出设备使用率与核验机时。\n\n" +
+			"Start with:  jishi up --demo        (http://127.0.0.1:8080)\n" +
+			"Settings:    flags, environment JISHI_…, or one YAML file (--config); see docs/config.md",
+		SilenceUsage: true, SilenceErrors: true,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddCommand(
+		newUp(), newBridge(), newCollect(), newServe(), newSim(),
+		newUsage(), newFrames(), newCalibrate(), newTop(), newDoctor(), newVersion(),
+	)
+	return root
+}

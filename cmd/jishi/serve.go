@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/jishi-telemetry/jishi/internal/calendar"
+)
+
+func newServe() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "serve", Short: "Serve the API and the board 接口与看板", Args: cobra.NoArgs,
+		Long: "Serves figures from the evidence store and the ledger on --http.addr, and keeps the ledger settled.",
+	}
+	c := withSettings(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return c.run(cmd, func(ctx context.Context) error {
+			return serveUntil(ctx, c, cmd.ErrOrStderr(), func(ctx context.Context, p *process) error {
+				return p.serve(ctx, cmd)
+			})
+		})
+	}
+	return cmd
+}
+
+func (p *process) serve(ctx context.Context, cmd *cobra.Command) error {
+	if err := p.c.makeDir(); err != nil {
+		return err
+	}
+	reg, err := openRegistry(p.c)
+	if err != nil {
+		return err
+	}
+	cal, err := calendar.New()
+	if err != nil {
+		return err
+	}
+	store, err := openStore(ctx, p.c, false)
+	if err != nil {
+		return err
+	}
+	p.stack.Add("evidence", func(context.Context) error { return store.Close() })
+	led, err := p.openLedger(ctx)
+	if err != nil {
+		return err
+	}
+	url, err := p.startServer(ctx, store, reg, cal, led)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "机时看板 board: %s\n", url)
+	return err
+}

@@ -1,0 +1,7 @@
+package main
+
+import "github.com/spf13/cobra"
+
+func newFrames() *cobra.Command    { return &cobra.Command{Use: "frames"} }
+func newCalibrate() *cobra.Command { return &cobra.Command{Use: "calibrate"} }
+func newTop() *cobra.Command       { return &cobra.Command{Use: "top"} }

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	bridge "github.com/jishi-telemetry/jishi/broker-bridge"
+	"github.com/jishi-telemetry/jishi/internal/calendar"
+	"github.com/jishi-telemetry/jishi/internal/evidence"
+	"github.com/jishi-telemetry/jishi/internal/mqtt"
+	"github.com/jishi-telemetry/jishi/internal/registry"
+)
+
+func newUp() *cobra.Command {
+	var demo bool
+	var seed uint64
+	cmd := &cobra.Command{
+		Use: "up", Short: "Run everything in one process, with nothing to install 一体运行", Args: cobra.NoArgs,
+		Long: "Runs broker, bridge, collector, evidence store, ledger, API and board in one process.\n" +
+			"Devices publish to --broker.addr; the board is at --http.addr.\n\n" +
+			"With --demo a small imaginary workshop lives through today, and goes on living: 演示模式。",
+		Example: "  jishi up --demo\n  jishi up --registry.path ./registry --base.code cq01",
+	}
+	c := withSettings(cmd)
+	cmd.Flags().BoolVar(&demo, "demo", false, "make up a small workshop's day and keep it running live")
+	cmd.Flags().Uint64Var(&seed, "demo.seed", 1, "which of the imaginary workshops")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return c.run(cmd, func(ctx context.Context) error {
+			return serveUntil(ctx, c, cmd.ErrOrStderr(), func(ctx context.Context, p *process) error {
+				if demo {
+					return p.upDemo(ctx, seed, cmd)
+				}
+				return p.up(ctx, cmd)
+			})
+		})
+	}
+	return cmd
+}
+
+// up starts everything on the registry's data.
+func (p *process) up(ctx context.Context, cmd *cobra.Command) error {
+	p.base, p.replay = p.c.String("base.code"), p.c.Bool("bridge.replay-clock")
+	reg, err := openRegistry(p.c)
+	if err != nil {
+		return err
+	}
+	_, url, err := p.startAll(ctx, reg)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "机时看板 board: %s\n", url)
+	return err
+}
+
+// startAll starts the whole path from the base's broker to the board, and returns the broker's address and the board's.
+func (p *process) startAll(ctx context.Context, reg *registry.Registry) (brokerAddr, url string, err error) {
+	if err := p.c.makeDir(); err != nil {
+		return "", "", err
+	}
+	cal, err := calendar.New()
+	if err != nil {
+		return "", "", err
+	}
+	store, err := openStore(ctx, p.c, false)
+	if err != nil {
+		return "", "", err
+	}
+	p.stack.Add("evidence", func(context.Context) error { return store.Close() })
+	led, err := p.openLedger(ctx)
+	if err != nil {
+		return "", "", err
+	}
+	key, err := bridgeKey(p.c)
+	if err != nil {
+		return "", "", err
+	}
+	b, broker, err := p.startBridge(ctx, key)
+	if err != nil {
+		return "", "", err
+	}
+	if err := p.connect(ctx, own{b, broker, key}, store, reg); err != nil {
+		return "", "", err
+	}
+	url, err = p.startServer(ctx, store, reg, cal, led)
+	return broker.Addr(), url, err
+}
+
+// own is a bridge that runs in this process, and the broker over which it meets the collector.
+type own struct {
+	bridge *bridge.Bridge
+	broker *mqtt.Broker
+	key    ed25519.PrivateKey
+}
+
+// connect joins bridge and collector over the process's own broker, as the two would meet on the city's.
+func (p *process) connect(ctx context.Context, o own, store evidence.Store, reg *registry.Registry) error {
+	base, id := p.base, p.c.String("bridge.id")
+	public, ok := o.key.Public().(ed25519.PublicKey)
+	if !ok {
+		return errors.New("the bridge's key has no Ed25519 public key")
+	}
+	city := p.linkOptions("city", "jishi-collector")
+	city.URL = "tcp://" + o.broker.Addr()
+	if err := p.startCollector(ctx, store, reg, city, map[string]ed25519.PublicKey{base + "/" + id: public}); err != nil {
+		return err
+	}
+	uplink := p.linkOptions("uplink", "jishi-bridge-"+base+"-"+id)
+	uplink.URL = city.URL
+	p.stack.Go(ctx, "uplink", func(ctx context.Context) error { return o.bridge.RunUplink(ctx, uplink) })
+	return nil
+}

@@ -1,0 +1,250 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"regexp"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/jishi-telemetry/jishi/api"
+	bridge "github.com/jishi-telemetry/jishi/broker-bridge"
+	"github.com/jishi-telemetry/jishi/collector"
+	"github.com/jishi-telemetry/jishi/internal/calendar"
+	"github.com/jishi-telemetry/jishi/internal/config"
+	"github.com/jishi-telemetry/jishi/internal/dialect"
+	"github.com/jishi-telemetry/jishi/internal/dialect/mtconnect"
+	"github.com/jishi-telemetry/jishi/internal/dialect/native"
+	"github.com/jishi-telemetry/jishi/internal/dialect/shelly"
+	"github.com/jishi-telemetry/jishi/internal/dialect/tasmota"
+	"github.com/jishi-telemetry/jishi/internal/evidence"
+	"github.com/jishi-telemetry/jishi/internal/evidence/embedded"
+	"github.com/jishi-telemetry/jishi/internal/frame"
+	"github.com/jishi-telemetry/jishi/internal/ledger"
+	"github.com/jishi-telemetry/jishi/internal/lifecycle"
+	"github.com/jishi-telemetry/jishi/internal/mqtt"
+	"github.com/jishi-telemetry/jishi/internal/obs"
+	"github.com/jishi-telemetry/jishi/internal/registry"
+	"github.com/jishi-telemetry/jishi/internal/settle"
+	"github.com/jishi-telemetry/jishi/internal/spool"
+)
+
+// process is what every long-running command has: its settings, logger, metrics, and the stack that stops its parts.
+type process struct {
+	c       *settings
+	log     *slog.Logger
+	metrics *prometheus.Registry
+	stack   *lifecycle.Stack
+	now     func() time.Time
+	base    string // the base its bridge stands at
+	replay  bool   // its bridge obeys a replayer's clock
+}
+
+// serveUntil sets a process up with start, runs it until ctx ends or a part of it fails, and stops it.
+func serveUntil(ctx context.Context, c *settings, stderr io.Writer, start func(ctx context.Context, p *process) error) (err error) {
+	logger, err := obs.NewLogger(stderr, c.String("log.level"), c.String("log.format"))
+	if err != nil {
+		return usageError{err}
+	}
+	p := &process{c: c, log: logger, metrics: obs.NewRegistry(obs.ReadBuild()), stack: lifecycle.New(logger, 0), now: time.Now}
+	defer func() { err = errors.Join(err, p.stack.Stop()) }()
+	if err := start(ctx, p); err != nil {
+		return err
+	}
+	return p.stack.Wait(ctx)
+}
+
+func (s *settings) makeDir() error {
+	if err := os.MkdirAll(s.dir, 0o750); err != nil {
+		return fmt.Errorf("make data directory (--data.dir): %w", err)
+	}
+	return nil
+}
+
+// openRegistry loads the reference data.
+func openRegistry(c *settings) (*registry.Registry, error) {
+	path := c.path("registry.path", "registry")
+	reg, err := registry.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("no registry at %s: write one (see docs/registry.md), name another with --registry.path, "+
+			"or try `jishi up --demo`: %w", path, err)
+	}
+	return reg, err
+}
+
+// openStore opens the evidence store that the settings name.
+func openStore(ctx context.Context, c *settings, readOnly bool) (evidence.Store, error) {
+	return embedded.Open(ctx, c.path("evidence.path", "evidence.db"), embedded.Options{ReadOnly: readOnly})
+}
+
+// openLog opens the base's log.
+func (p *process) openLog() (*spool.Log, error) {
+	log, err := spool.Open(p.c.path("spool.dir", "log"), spool.Options{
+		MaxBytes: p.c.Size("spool.max-bytes"), MinFreeBytes: p.c.Size("spool.min-free-bytes"),
+		Audit: p.c.Duration("spool.audit"), DropOldest: p.c.Bool("spool.drop-oldest"),
+		Registerer: p.metrics, Logger: p.log.With("part", "log"),
+	})
+	if err != nil {
+		return nil, err
+	}
+	p.stack.Add("log", func(context.Context) error { return log.Close() })
+	return log, nil
+}
+
+// bridgeKey reads the bridge's signing key, and makes one at the first start.
+func bridgeKey(c *settings) (ed25519.PrivateKey, error) {
+	path := c.path("bridge.key", "bridge.key")
+	key, err := frame.ReadKey(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return key, err
+	}
+	if key, err = frame.GenerateKey(); err != nil {
+		return nil, err
+	}
+	return key, frame.WriteKey(path, key)
+}
+
+// dialects are all decoders, those with a topic root of their own first.
+func dialects(c *settings) (*dialect.Router, error) {
+	zone, err := time.LoadLocation(c.String("tasmota.zone"))
+	if err != nil {
+		return nil, usageError{config.Problems{c.Problem("tasmota.zone", "没有此时区，如 Asia/Shanghai", "no such zone; want one like Asia/Shanghai")}}
+	}
+	plugs, err := shelly.New(shelly.Options{})
+	if err != nil {
+		return nil, err
+	}
+	meters, err := tasmota.New(tasmota.Options{Zone: zone, TelePeriod: c.Duration("tasmota.tele-period")})
+	if err != nil {
+		return nil, err
+	}
+	return dialect.NewRouter([]dialect.Dialect{native.New(), mtconnect.New(), plugs, meters})
+}
+
+// frameTopic matches the topics between bridges and collectors, which a broker routes and never captures.
+var frameTopic = regexp.MustCompile(`^jishi/v1/[^/]+/[^/]+/(frame|ack)$`)
+
+// startBridge starts the base's broker and bridge; the bridge does not forward yet.
+func (p *process) startBridge(ctx context.Context, key ed25519.PrivateKey) (*bridge.Bridge, *mqtt.Broker, error) {
+	log, err := p.openLog()
+	if err != nil {
+		return nil, nil, err
+	}
+	router, err := dialects(p.c)
+	if err != nil {
+		return nil, nil, err
+	}
+	var broker *mqtt.Broker
+	b, err := bridge.New(bridge.Options{
+		Base: p.base, ID: p.c.String("bridge.id"), Log: log, Key: key, Dialects: router,
+		Window: int(p.c.Int("bridge.window")), Linger: p.c.Duration("bridge.linger"), AckTimeout: p.c.Duration("bridge.ack-timeout"),
+		MaxPayloadBytes: int(p.c.Size("bridge.max-payload-bytes")), ReplayClock: p.replay,
+		Publish: func(topic string, payload []byte) error { return broker.Publish(topic, payload, false, 0) },
+		Route: func(in mqtt.Inbound) {
+			// A subscriber at the base that misses a message still finds it in the log.
+			_ = broker.Publish(in.Topic, in.Payload, in.Retained, in.QoS)
+		},
+		Logger: p.log.With("part", "bridge"), Registerer: p.metrics,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	broker, err = mqtt.NewBroker(mqtt.BrokerOptions{
+		Addr: p.c.String("broker.addr"), Capture: func(topic string) bool { return !frameTopic.MatchString(topic) },
+		Deliver: b.Deliver, Oversized: b.Deliver, MaxPayloadBytes: max(int(p.c.Size("bridge.max-payload-bytes")), 512<<10),
+		Logger: p.log.With("part", "broker"), Registerer: p.metrics,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	p.stack.Go(ctx, "bridge", b.Run)
+	if err := broker.Start(); err != nil {
+		return nil, nil, fmt.Errorf("start the base's broker (--broker.addr): %w", err)
+	}
+	p.stack.Add("broker", func(context.Context) error { return broker.Close() })
+	p.log.Info("broker listens", "addr", broker.Addr())
+	return b, broker, nil
+}
+
+// startCollector starts a collector on the city's broker.
+func (p *process) startCollector(ctx context.Context, store evidence.Store, reg *registry.Registry, city mqtt.ClientOptions, own map[string]ed25519.PublicKey) error {
+	c, err := collector.New(collector.Options{
+		Store: store, BridgeKeys: bridgeKeys(reg, own), KnownDevice: reg.KnownDevice,
+		ShareGroup: p.c.String("city.share-group"), Logger: p.log.With("part", "collector"), Registerer: p.metrics,
+	})
+	if err != nil {
+		return err
+	}
+	p.stack.Go(ctx, "collector", func(ctx context.Context) error { return c.Run(ctx, city) })
+	return nil
+}
+
+// bridgeKeys finds the keys that a bridge may sign with: those of the registry, and the process's own bridge's.
+func bridgeKeys(reg *registry.Registry, own map[string]ed25519.PublicKey) func(base, id string, atMs int64) []ed25519.PublicKey {
+	return func(base, id string, atMs int64) []ed25519.PublicKey {
+		if key, ok := own[base+"/"+id]; ok {
+			return []ed25519.PublicKey{key}
+		}
+		b, err := reg.Bridge(base, id)
+		if err != nil {
+			return nil
+		}
+		return b.KeysAt(atMs)
+	}
+}
+
+// startServer serves the API and the board, and returns where.
+func (p *process) startServer(ctx context.Context, store evidence.Store, reg *registry.Registry, cal *calendar.Calendar, l *ledger.Ledger) (string, error) {
+	settler := settle.New(store, reg, cal)
+	server, err := api.New(api.Options{
+		Settler: settler, Registry: reg, Calendar: cal, Store: store, Ledger: l,
+		Ready: map[string]func(context.Context) error{"evidence": store.Ping, "ledger": l.Ping}, Gatherer: p.metrics,
+		Floor: p.c.floor(), Version: obs.ReadBuild().Version, Logger: p.log.With("part", "api"),
+	})
+	if err != nil {
+		return "", err
+	}
+	listener, err := net.Listen("tcp", p.c.String("http.addr"))
+	if err != nil {
+		return "", fmt.Errorf("listen for HTTP (--http.addr): %w", err)
+	}
+	keeper := &settle.Keeper{Settler: settler, Ledger: l, Logger: p.log.With("part", "settle")}
+	p.stack.Go(ctx, "settle", func(ctx context.Context) error { keeper.Run(ctx); return nil })
+	p.stack.Go(ctx, "http", func(ctx context.Context) error { return server.Serve(ctx, listener) })
+	p.log.Info("HTTP listens", "url", "http://"+listener.Addr().String())
+	return "http://" + listener.Addr().String(), nil
+}
+
+// openLedger opens the ledger and has the stack close it.
+func (p *process) openLedger(ctx context.Context) (*ledger.Ledger, error) {
+	l, err := ledger.Open(ctx, p.c.path("ledger.path", "ledger.db"))
+	if err != nil {
+		return nil, err
+	}
+	p.stack.Add("ledger", func(context.Context) error { return l.Close() })
+	return l, nil
+}
+
+// linkOptions are the client options for a link to the city's broker, before its credentials.
+func (p *process) linkOptions(link, clientID string) mqtt.ClientOptions {
+	return mqtt.ClientOptions{
+		ClientID: clientID, CleanSession: true, Logger: p.log.With("part", link),
+		Registerer: prometheus.WrapRegistererWith(prometheus.Labels{"link": link}, p.metrics),
+	}
+}
+
+// cityOptions are linkOptions with the address and credentials of the settings' group of that name.
+func (p *process) cityOptions(group, clientID string) mqtt.ClientOptions {
+	o := p.linkOptions(group, clientID)
+	o.URL, o.Username = p.c.String(group+".url"), p.c.String(group+".username")
+	o.Password = obs.Secret(p.c.Secret(group + ".password").Reveal())
+	return o
+}
