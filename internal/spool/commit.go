@@ -159,6 +159,7 @@ func (l *Log) roll(first uint64, chain [32]byte, end uint64) error {
 		return errors.Join(err, f.Close())
 	}
 	l.mu.Lock()
+	l.segments[len(l.segments)-1].lastMs = l.lastMs
 	l.segments = append(l.segments[:len(l.segments):len(l.segments)], s)
 	l.mu.Unlock()
 	old := l.active

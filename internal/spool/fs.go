@@ -41,6 +41,9 @@ type File interface {
 	Stat() (fs.FileInfo, error)
 }
 
+// RealFS returns the operating system's file system, which Options use by default.
+func RealFS() FS { return realFS{} }
+
 // realFS is the operating system's file system.
 type realFS struct{}
 

@@ -92,6 +92,7 @@ type segment struct {
 	path      string
 	size      int64 // durable bytes
 	createdMs int64
+	lastMs    int64 // when its last record was committed; 0 = not known, since an open or while it is written to
 }
 
 // Open opens the log in a directory, which it makes when there is none, and repairs what a crash left. It takes the

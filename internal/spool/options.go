@@ -29,7 +29,7 @@ type Options struct {
 	MaxBytes int64
 	// MinFreeBytes is what must stay free on the directory's disk; 0 = not looked at.
 	MinFreeBytes int64
-	// MaxAge bounds the age of what waits for the city, counted from the end of its segment; 0 = no bound.
+	// MaxAge bounds the age of what waits for the city, by segments: one whose last record is older is full; 0 = no bound.
 	MaxAge time.Duration
 	// Audit is how long an acknowledged record is kept at least, while there is room; 0 = not at all.
 	Audit time.Duration

@@ -354,7 +354,7 @@ func (r *recovery) mendNewest() (err error) {
 // writeAgain puts the same bytes in the same place, so that the next sync has them to write whatever the kernel
 // believes to be on the disk.
 func writeAgain(f File, from, to int64) error {
-	buf := make([]byte, readChunk)
+	buf := make([]byte, min(readChunk, to-from))
 	for from < to {
 		piece := buf[:min(int64(len(buf)), to-from)]
 		if _, err := f.ReadAt(piece, from); err != nil {

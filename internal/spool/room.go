@@ -104,7 +104,11 @@ func (l *Log) oldestClosed() (closedSegment, bool) {
 		return closedSegment{}, false
 	}
 	r, _ := l.numbersLocked(0)
-	return closedSegment{l.segments[0], r, l.acked.containsAll(r), l.segments[1].createdMs}, true
+	closedMs := l.segments[0].lastMs
+	if closedMs == 0 {
+		closedMs = l.segments[1].createdMs
+	}
+	return closedSegment{l.segments[0], r, l.acked.containsAll(r), closedMs}, true
 }
 
 func (l *Log) olderThan(ms int64, age time.Duration) bool {

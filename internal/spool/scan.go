@@ -124,6 +124,9 @@ func (s *scanner) resync() error {
 // window returns the n bytes at off, or what there is below the limit.
 func (s *scanner) window(n int) ([]byte, error) {
 	n = int(min(int64(n), max(0, s.limit-s.off)))
+	if n == 0 {
+		return nil, nil
+	}
 	if s.off < s.bufOff || s.off+int64(n) > s.bufOff+int64(len(s.buf)) {
 		if err := s.load(n); err != nil {
 			return nil, err
@@ -137,7 +140,7 @@ func (s *scanner) window(n int) ([]byte, error) {
 func (s *scanner) load(n int) error {
 	want := int(min(int64(max(n, readChunk)), s.limit-s.off))
 	if cap(s.buf) < want {
-		s.buf = make([]byte, max(want, readChunk))
+		s.buf = make([]byte, max(want, min(2*cap(s.buf), readChunk)))
 	}
 	s.buf, s.bufOff = s.buf[:want], s.off
 	if err := s.read(s.buf, s.off); err != nil {

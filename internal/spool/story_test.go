@@ -20,9 +20,12 @@ import (
 
 // The words in which the tests of this package tell their stories.
 
-// open opens a log and closes it when the test ends.
+// open opens a log, by default without syncs, and closes it when the test ends.
 func open(tb testing.TB, dir string, o spool.Options) *spool.Log {
 	tb.Helper()
+	if o.FS == nil {
+		o.FS = newQuickFS()
+	}
 	log, err := spool.Open(dir, o)
 	if err != nil {
 		tb.Fatal(err)
