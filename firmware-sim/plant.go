@@ -271,7 +271,7 @@ func workshop(o PlantOptions) []plantMachine {
 		shellyWelder(2, "焊机2号", "Welder 2", welder, habits{grainMs: 10, off: Off, absent: true}),
 		{
 			Machine: Machine{
-				ID: "lathe-1", NameZH: "普通车床1号", NameEN: "Lathe 1", Dialect: "tasmota", Device: "tasmota_lathe1", Channel: "",
+				ID: "lathe-1", NameZH: "普通车床1号", NameEN: "Lathe 1", Dialect: "tasmota", Device: "tasmota_lathe1", Channel: "energy",
 				Power: PowerSignature{OffW: 15, RunW: 350, DwellOn: 10 * time.Second, DwellOff: 15 * time.Second},
 			},
 			habits: turning, voice: func() voice { return &tasmotaLathe{topic: "tasmota_lathe1", zone: o.Zone} },
