@@ -16,6 +16,7 @@ func levels() [][]string {
 		{"internal/evidence", "internal/evidence/*"},
 		{"internal/registry", "internal/calendar"},
 		{"internal/usage", "internal/attendance", "internal/hours", "internal/clue", "internal/evaluate"},
+		{"internal/calibrate"},
 		{"internal/ledger", "internal/seal"},
 		{"internal/settle"},
 		{"broker-bridge", "collector", "api", "api/console", "firmware-sim"},
@@ -49,7 +50,8 @@ func implementations() []string {
 // derivations turn evidence into figures. The oracle must not reach them, and they must not reach outside.
 func derivations() []string {
 	return []string{
-		"internal/usage", "internal/attendance", "internal/hours", "internal/clue", "internal/evaluate", "internal/settle",
+		"internal/usage", "internal/attendance", "internal/hours", "internal/clue", "internal/evaluate", "internal/calibrate",
+		"internal/settle",
 	}
 }
 
@@ -57,7 +59,7 @@ func derivations() []string {
 func pure() []string {
 	return []string{
 		"internal/telemetry", "internal/span", "internal/dialect", "internal/dialect/*",
-		"internal/usage", "internal/attendance", "internal/hours", "internal/clue", "internal/evaluate",
+		"internal/usage", "internal/attendance", "internal/hours", "internal/clue", "internal/evaluate", "internal/calibrate",
 	}
 }
 
