@@ -33,7 +33,7 @@ func (r Range) Len() uint64 { return r.Last - r.First + 1 }
 // valid reports whether the range is one: it excludes 2^64-1, so that Last+1 and Len are always numbers.
 func (r Range) valid() bool { return r.First >= 1 && r.First <= r.Last && r.Last < math.MaxUint64 }
 
-// The reasons of a Refusal. A bridge keeps what is refused and tells its technician; only a person can help.
+// The reasons of a Refusal [F-6.3]. A bridge keeps what is refused and tells its technician; only a person can help.
 const (
 	RefusedBadSignature  = "bad_signature"  // the enrolled key did not sign the frame
 	RefusedUnknownBridge = "unknown_bridge" // the city has not enrolled this bridge

@@ -50,7 +50,7 @@ const (
 	deviceColumn = 2 // something else: it has a column
 )
 
-// The bits of a row of bodyColumn [F-5.6].
+// The bits of a row of bodyColumn [F-5.7].
 const (
 	columnPlaces = 0x1f   // decimal places
 	columnSingle = 1 << 5 // rounded to 32 bits
@@ -84,7 +84,7 @@ func (s *successor) move(shape uint32) {
 	s.seen = max(s.seen, shape+1)
 }
 
-// firsts remembers for each quantity how its last column was coded and began [F-5.6]: like devices measure like values, so the
+// firsts remembers for each quantity how its last column was coded and began [F-5.7]: like devices measure like values, so the
 // next column of the quantity is expected to begin there. Both ends keep one.
 type firsts struct{ of []firstOf }
 

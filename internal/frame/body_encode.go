@@ -94,6 +94,7 @@ func (w *rows) sortRecords() {
 	}
 }
 
+// encodeRecords writes the columns of times and texts [F-5.6].
 func (w *rows) encodeRecords() {
 	order := w.order
 	for i := range w.seriesRows {
@@ -136,7 +137,7 @@ func (w *rows) encodeTexts(s *seriesRow, of []uint32) {
 	}
 }
 
-// encodeNumbers writes the columns of numbers [F-5.6]: for each quantity of each series its coding, then its mantissas.
+// encodeNumbers writes the columns of numbers [F-5.7]: for each quantity of each series its coding, then its mantissas.
 func (w *rows) encodeNumbers() {
 	order := w.order
 	e := exceptionWriter{rows: w}

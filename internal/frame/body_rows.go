@@ -185,7 +185,7 @@ func (o *opener) readMessages(f *Frame) error {
 // list returns the series of a shape's records.
 func (o *opener) list(s *openShape) []uint32 { return o.shapeList[s.first : s.first+s.records] }
 
-// readRecords reads the columns of times and texts into ints, series by series.
+// readRecords reads the columns of times and texts [F-5.6] into ints, series by series.
 func (o *opener) readRecords() error {
 	event, device := o.column(bodyEvent), o.column(bodyDeviceTime)
 	state, card, raw := o.column(bodyState), o.column(bodyCard), o.column(bodyRaw)
@@ -241,7 +241,7 @@ func (o *opener) readBlobs(c *cursor, n int) {
 	}
 }
 
-// readNumbers reads the columns of numbers [F-5.6] into values, record by record of each series.
+// readNumbers reads the columns of numbers [F-5.7] into values, record by record of each series.
 func (o *opener) readNumbers() error {
 	total := 0
 	for i := range o.series {

@@ -3,7 +3,7 @@ package frame
 import "math"
 
 // Devices say decimals: 142.7 is 1427 and one place. A column keeps whole numbers and one count of places for all of them,
-// and every number that would not come back bit for bit is kept apart as its eight bytes [F-5.6].
+// and every number that would not come back bit for bit is kept apart as its eight bytes [F-5.7].
 
 // maxPlaces is the most decimal places of a column. A double holds at most 17 digits, and 10^22 is the last power of ten
 // that a double holds exactly, so the division below is always of two exact numbers.

@@ -158,7 +158,7 @@ func parseHash(r *reader) (h [32]byte) {
 	return [32]byte(v)
 }
 
-// check holds the header to what its fields promise each other.
+// check holds the header to what its fields promise each other [F-4.2].
 func (f *Frame) check() error {
 	if err := f.checkNames(); err != nil {
 		return err

@@ -2,7 +2,7 @@ package frame
 
 import "errors"
 
-// Limits of what is accepted. A Builder stays below them by itself.
+// Limits of what is accepted [F-1.3]. A Builder stays below them by itself.
 const (
 	// MaxFrame is the largest frame that Parse takes, in bytes.
 	MaxFrame = 512 << 10

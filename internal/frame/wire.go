@@ -162,7 +162,7 @@ func (r *reader) text(limit int) []byte {
 	return v
 }
 
-// The writers leave zero values out, as proto3 does.
+// The writers leave zero values out, as proto3 does [F-1.1].
 
 func appendNumber(b []byte, field protowire.Number, v uint64) []byte {
 	if v == 0 {
