@@ -3,6 +3,7 @@ package dialect_test
 import (
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -121,15 +122,16 @@ func TestParseInstantAgrees(t *testing.T) {
 	})
 }
 
+var rfc3339 = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$`)
+
 func FuzzParseInstant(f *testing.F) {
 	f.Add("2018-12-10T20:04:02.661300Z")
 	f.Add("2018-12-11 04:04:02+0800")
 	f.Fuzz(func(t *testing.T, text string) {
 		got, ok := dialect.ParseInstant(text)
-		if want, err := time.Parse(time.RFC3339Nano, text); err == nil && len(text) <= len("2006-01-02T15:04:05.999999999-07:00") && !strings.Contains(text, ",") {
-			if !ok || got.Ms != want.UnixMilli() {
-				t.Fatalf("ParseInstant(%q) = %+v, %v; want %d", text, got, ok, want.UnixMilli())
-			}
+		want, err := time.Parse(time.RFC3339Nano, text)
+		if rfc3339.MatchString(text) && (err == nil) != ok || ok && err == nil && got.Ms != want.UnixMilli() {
+			t.Fatalf("ParseInstant(%q) = %+v, %v; package time says %v, %v", text, got, ok, want, err)
 		}
 	})
 }

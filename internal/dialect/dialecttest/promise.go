@@ -2,6 +2,7 @@ package dialecttest
 
 import (
 	"fmt"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"testing"
@@ -156,6 +157,39 @@ func Bench(b *testing.B, d dialect.Dialect, topic, payload string) {
 	for b.Loop() {
 		if _, err := d.Decode(m); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// Topics holds a decoder to its own topics: it claims none of the other dialects' vectors, which lie beside its own
+// folder, and answers a topic of any shape that was pinned to it without a panic.
+func Topics(t *testing.T, d dialect.Dialect) {
+	t.Helper()
+	dirs, err := filepath.Glob(filepath.Join("..", "*", "testdata", "vectors"))
+	if err != nil || len(dirs) < 2 {
+		t.Fatalf("no vectors of other dialects (%v)", err)
+	}
+	own := filepath.Join("..", d.Name(), "testdata", "vectors")
+	for _, dir := range dirs {
+		if dir == own {
+			continue
+		}
+		for _, v := range Load(t, dir) {
+			for _, s := range v.Steps {
+				if s.PollMs == 0 && d.Claims(s.Message.Topic) {
+					t.Errorf("%s claims %s of %s", d.Name(), s.Message.Topic, dir)
+				}
+			}
+		}
+	}
+	for _, topic := range []string{"", "/", "a", "x/y", "x//", "tele/a", "MTConnect", "jishi/", "+/#"} {
+		m := dialect.Message{Topic: topic, Payload: []byte(`{"v":{"power_w":1}}`), ReceivedMs: 1_736_603_811_000}
+		res, err := d.Decode(m)
+		if problem := Check(m, res, err); problem != "" {
+			t.Errorf("%q: %s", topic, problem)
+		}
+		if err == nil {
+			t.Errorf("%q is read without an error", topic)
 		}
 	}
 }

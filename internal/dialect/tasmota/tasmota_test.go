@@ -32,6 +32,11 @@ func TestVectors(t *testing.T) {
 	dialecttest.Run(t, vectors, fresh)
 }
 
+func TestTopics(t *testing.T) {
+	t.Parallel()
+	dialecttest.Topics(t, fresh())
+}
+
 func FuzzDecode(f *testing.F) { dialecttest.Fuzz(f, vectors, fresh) }
 
 func TestClaims(t *testing.T) {
