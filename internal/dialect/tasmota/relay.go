@@ -108,7 +108,7 @@ func (r *reading) switched(channel string, on, edge bool) {
 		rec.State, rec.Values[0].Number = "ON", 1
 	}
 	r.emit(rec)
-	if edge && !on && r.dev.meters && !r.dev.another && !r.m.Retained {
+	if edge && !on && r.dev.meters && !r.dev.another && !r.m.Retained && !r.d.keep {
 		r.emit(telemetry.Record{Channel: "energy", State: "OFF", Values: []telemetry.Value{{Quantity: telemetry.PowerW}}})
 	}
 }

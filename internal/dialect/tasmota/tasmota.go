@@ -41,6 +41,9 @@ type Options struct {
 	FullTopics []string
 	// MaxDevices is how many devices are remembered; 0 means dialect.MaxDevices.
 	MaxDevices int
+	// KeepPowerWhenOff records no power of 0 W when a device's only relay opens: for devices whose meter is not behind
+	// their relay.
+	KeepPowerWhenOff bool
 }
 
 // Dialect implements dialect.Dialect. Of each device it remembers whether it meters and has one relay only.
@@ -53,6 +56,7 @@ type Dialect struct {
 	clock   dialect.Clock
 	local   dialect.Clock
 	validMs int64
+	keep    bool // Options.KeepPowerWhenOff
 }
 
 // device is what is remembered of one device.
@@ -98,6 +102,7 @@ func New(o Options) (*Dialect, error) {
 		clock:   dialect.Clock{BehindMs: BehindMs},
 		local:   dialect.Clock{BehindMs: LocalBehindMs},
 		validMs: o.TelePeriod.Milliseconds() * 22 / 10,
+		keep:    o.KeepPowerWhenOff,
 	}, nil
 }
 

@@ -79,6 +79,22 @@ func TestFullTopic(t *testing.T) {
 	}
 }
 
+// A meter that is not behind the relay says by itself what flows when the relay is open.
+func TestKeepPowerWhenOff(t *testing.T) {
+	t.Parallel()
+	for keep, want := range map[bool]int{false: 2, true: 1} {
+		d := must(tasmota.Options{KeepPowerWhenOff: keep})
+		_, err := d.Decode(dialect.Message{Topic: "tele/a/SENSOR", Payload: []byte(`{"ENERGY":{"Power":9}}`), ReceivedMs: 1_717_378_211_000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		last, err := d.Decode(dialect.Message{Topic: "stat/a/POWER", Payload: []byte("OFF"), ReceivedMs: 1_717_378_212_000})
+		if err != nil || len(last.Records) != want {
+			t.Errorf("keep %v: %d records, %v; want %d", keep, len(last.Records), err, want)
+		}
+	}
+}
+
 func TestOptionsAreChecked(t *testing.T) {
 	t.Parallel()
 	_, err := tasmota.New(tasmota.Options{
