@@ -34,6 +34,7 @@ type Dialect struct {
 	doc   jsondoc.Reader
 	names dialect.Names
 	clock dialect.Clock
+	now   reading // the message being decoded, kept here to save its allocation
 }
 
 // New returns the dialect.
@@ -70,11 +71,12 @@ func (d *Dialect) Decode(m dialect.Message) (dialect.Result, error) {
 	if err != nil {
 		return dialect.Result{}, err
 	}
-	r := reading{d: d, m: m, base: telemetry.Record{
+	d.now = reading{d: d, m: m, base: telemetry.Record{
 		Retained: m.Retained,
 		Device:   d.names.Own(at.device),
 		Channel:  d.names.Own(at.channel),
 	}}
+	r := &d.now
 	switch at.kind {
 	case "sample":
 		r.items(v, (*reading).sample)
@@ -83,7 +85,9 @@ func (d *Dialect) Decode(m dialect.Message) (dialect.Result, error) {
 	case "link":
 		r.link(v)
 	}
-	return dialect.Result{Records: r.records}, r.faults.Err()
+	res, fault := dialect.Result{Records: r.records}, r.faults.Err()
+	d.now = reading{}
+	return res, fault
 }
 
 // address is what a topic says. The texts are parts of the topic.

@@ -101,13 +101,14 @@ func (r *reading) state(rec *telemetry.Record, v *fastjson.Value) bool {
 		r.fault(telemetry.ReasonMalformed, ".state", "is %s; a text is right", jsondoc.TypeName(v))
 		return false
 	}
-	text := string(v.GetStringBytes())
+	text := jsondoc.Text(v)
 	if text == "" {
 		r.fault(telemetry.ReasonMalformed, ".state", "is empty; 1 to %d bytes are right, or no member state", telemetry.MaxState)
 		return false
 	}
-	if err := dialect.CheckState(r.path(".state"), text); err != nil {
-		r.faults.Add(err)
+	if dialect.CheckState("", text) != nil {
+		// Only now is its place worth writing.
+		r.faults.Add(dialect.CheckState(r.path(".state"), text))
 		return false
 	}
 	rec.State = r.d.names.Own(text)
