@@ -46,7 +46,8 @@ type habits struct {
 	absent       bool // nobody switches it on
 }
 
-// lengths is a range of durations in milliseconds; short ones are more likely than long ones.
+// lengths is a range of durations in milliseconds; short ones are more likely than long ones. It is drawn with whole
+// numbers only, so that a plan is the same on every processor.
 type lengths struct{ least, most int64 }
 
 func between(least, most time.Duration) lengths {
@@ -54,7 +55,8 @@ func between(least, most time.Duration) lengths {
 }
 
 func (l lengths) pick(rng *rand.Rand) int64 {
-	return int64(float64(l.least) * math.Exp(rng.Float64()*math.Log(float64(l.most)/float64(l.least))))
+	n := l.most - l.least + 1
+	return l.least + min(rng.Int64N(n), rng.Int64N(n), rng.Int64N(n))
 }
 
 // What people do: how late they come and leave early, how long they prepare, and the break in the middle of a class.
@@ -151,7 +153,8 @@ func (b *planBuilder) loseLink(fromMs, toMs int64) {
 	b.plan.down = span.NewSet(span.Span{StartMs: startMs, EndMs: startMs + linkLoss.pick(b.rng)})
 }
 
-// jitter changes a value by up to the given part of it, either way.
+// jitter changes a value by up to the given part of it, either way. The conversion keeps processors that can from
+// rounding once instead of twice.
 func jitter(rng *rand.Rand, value, part float64) float64 {
-	return value * (1 + part*(2*rng.Float64()-1))
+	return value * (1 + float64(part*(2*rng.Float64()-1)))
 }

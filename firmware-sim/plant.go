@@ -96,6 +96,9 @@ type voice interface {
 	day(plan plan, rng *rand.Rand, first bool) []Timed
 }
 
+// chinaZone is the zone of all bases. It has no daylight saving time, so no zone data needs to be present.
+func chinaZone() *time.Location { return time.FixedZone("UTC+8", 8*60*60) }
+
 // defaultSessions are the classes of a day.
 func defaultSessions() []Session {
 	return []Session{{8*time.Hour + 30*time.Minute, 11*time.Hour + 30*time.Minute}, {13*time.Hour + 30*time.Minute, 17 * time.Hour}}
@@ -104,7 +107,7 @@ func defaultSessions() []Session {
 // NewPlant checks the options and returns the plant.
 func NewPlant(o PlantOptions) (*Plant, error) {
 	if o.Zone == nil {
-		o.Zone = time.FixedZone("UTC+8", 8*60*60)
+		o.Zone = chinaZone()
 	}
 	if o.Base == "" {
 		o.Base = "demo"

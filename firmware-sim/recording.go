@@ -18,9 +18,10 @@ type RecordingOptions struct {
 	// Devices is the path of the MTConnectDevices document for SHDR logs. "" looks for Devices.xml beside each file and
 	// up to three folders above it; without one every key is published under itself, without a type.
 	Devices string
-	// Zone is the zone of recordings whose times name none (Shelly, tracebase); nil is UTC. A Tasmota plug also prints
-	// its payload's time in it.
+	// Zone is the zone of recordings whose times name none (Shelly, tracebase); nil is UTC.
 	Zone *time.Location
+	// DeviceZone is where the replayed devices are that say their local time without an offset (Tasmota); nil is UTC+8.
+	DeviceZone *time.Location
 	// Device replaces the identity that a recording gets from its file name (for an SHDR log, the device's name in
 	// Devices): all files are then one device.
 	Device string
@@ -81,6 +82,9 @@ type recordingFile struct {
 func OpenRecording(paths []string, o RecordingOptions) (*Recording, error) {
 	if o.Zone == nil {
 		o.Zone = time.UTC
+	}
+	if o.DeviceZone == nil {
+		o.DeviceZone = chinaZone()
 	}
 	r := &Recording{options: o, devices: map[string]map[string]*DeviceModel{}}
 	for _, path := range paths {
@@ -250,7 +254,8 @@ func (r *Recording) source(g *group) source {
 	case formatShelly:
 		return &plugSource{files: g.files, plug: newShellyPlug(g.machine, r.options.Zone), counts: &r.counts}
 	case formatTracebase:
-		return &plugSource{files: g.files, plug: &tasmotaPlug{topic: g.machine, zone: r.options.Zone}, counts: &r.counts}
+		p := &tasmotaPlug{topic: g.machine, zone: r.options.Zone, local: r.options.DeviceZone}
+		return &plugSource{files: g.files, plug: p, counts: &r.counts}
 	default:
 		return &shdrSource{files: g.files, agent: newAgent(g.machine, g.device), counts: &r.counts}
 	}

