@@ -9,12 +9,18 @@ import (
 
 var workloads = []struct {
 	name string
-	make func() *workload
+	make func(testing.TB) *workload
+	wait int64 // milliseconds after which a frame is sealed; 0: when it is full
 }{
-	{"meters_full", func() *workload { return meters(300, 40_000) }},
-	{"meters_second", func() *workload { w := meters(300, 10_000); w.wait = 1000; return w }},
-	{"mtconnect_full", func() *workload { return machineTools(8, 40_000) }},
-	{"mtconnect_second", func() *workload { w := machineTools(8, 10_000); w.wait = 1000; return w }},
+	{"meters/full", func(testing.TB) *workload { return meters(300, 40_000) }, 0},
+	{"meters/1s", func(testing.TB) *workload { return meters(300, 10_000) }, 1000},
+	{"meters/5s", func(testing.TB) *workload { return meters(300, 10_000) }, 5000},
+	{"meters/30s", func(testing.TB) *workload { return meters(300, 10_000) }, 30_000},
+	{"machine_tools/full", func(testing.TB) *workload { return machineTools(8, 40_000) }, 0},
+	{"machine_tools/1s", func(testing.TB) *workload { return machineTools(8, 10_000) }, 1000},
+	{"recorded/full", machineDay, 0},
+	{"recorded/1s", machineDay, 1000},
+	{"recorded/30s", machineDay, 30_000},
 }
 
 // logged is a workload as the base's log holds it.
@@ -72,7 +78,8 @@ func size(frames [][]byte) (n int) {
 func BenchmarkSeal(b *testing.B) {
 	for _, c := range workloads {
 		b.Run(c.name, func(b *testing.B) {
-			w := c.make()
+			w := c.make(b)
+			w.wait = c.wait
 			l := w.log()
 			n := float64(len(w.messages))
 			var frames [][]byte
@@ -93,7 +100,8 @@ func BenchmarkSeal(b *testing.B) {
 func BenchmarkOpen(b *testing.B) {
 	for _, c := range workloads {
 		b.Run(c.name, func(b *testing.B) {
-			w := c.make()
+			w := c.make(b)
+			w.wait = c.wait
 			frames := w.seal(b, w.log())
 			var out []telemetry.Message
 			b.ReportAllocs()
@@ -116,6 +124,7 @@ func BenchmarkOpen(b *testing.B) {
 	}
 }
 
+// BenchmarkAppendMessage measures the canonical bytes of one message of four values.
 func BenchmarkAppendMessage(b *testing.B) {
 	m := meters(1, 1).messages[0]
 	var dst []byte
@@ -125,6 +134,7 @@ func BenchmarkAppendMessage(b *testing.B) {
 	}
 }
 
+// BenchmarkCheckMessage measures what a bridge does before it logs.
 func BenchmarkCheckMessage(b *testing.B) {
 	m := meters(1, 1).messages[0]
 	body := frame.AppendMessage(nil, &m)
@@ -136,6 +146,7 @@ func BenchmarkCheckMessage(b *testing.B) {
 	}
 }
 
+// BenchmarkDecodeMessage measures reading one message from the log.
 func BenchmarkDecodeMessage(b *testing.B) {
 	w := meters(1, 1)
 	body := frame.AppendMessage(nil, &w.messages[0])

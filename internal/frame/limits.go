@@ -6,7 +6,7 @@ import "errors"
 const (
 	// MaxFrame is the largest frame that Parse takes, in bytes.
 	MaxFrame = 512 << 10
-	// MaxBytes is the size at which a Builder says that its frame is full, in bytes.
+	// MaxBytes is what the sealed frame of a Builder stays below, in bytes, unless its last message alone is above 16 KiB.
 	MaxBytes = 256 << 10
 	// MaxMessage is the largest canonical message, in bytes.
 	MaxMessage = 192 << 10
