@@ -40,6 +40,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 
 	"github.com/jishi-telemetry/jishi/internal/span"
 	"github.com/jishi-telemetry/jishi/internal/usage"
@@ -166,7 +167,7 @@ func Propose(points []usage.Point, window span.Span, o Options) (Proposal, error
 		rule.RunW = max(offW, round3(split.watts))
 	}
 	rule.Hysteresis = hysteresis(&rule, noise.watts, on)
-	holds := setDwell(&rule, points, window, o.Profile, split.found)
+	holds := setDwell(&rule, points, window, o.Profile, split)
 
 	p := Proposal{
 		Rule: rule, NoiseW: noise.watts,
@@ -204,11 +205,11 @@ func hysteresis(r *usage.PowerRule, noiseW float64, on distribution) float64 {
 
 // alternative is the rule for a person who knows that the low power is waiting.
 func alternative(rule *usage.PowerRule, s split, noiseW float64, on distribution) *usage.PowerRule {
-	if s.found || s.doubtW <= rule.OffW {
+	if s.found || s.watts <= rule.OffW {
 		return nil
 	}
 	a := *rule
-	a.RunW = max(a.OffW, round3(s.doubtW))
+	a.RunW = max(a.OffW, round3(s.watts))
 	a.Hysteresis = hysteresis(&a, noiseW, on)
 	return &a
 }
@@ -237,9 +238,9 @@ func (p *Proposal) allLevels(r *recording, on []level) []Level {
 
 // round3 rounds to three significant digits: a threshold is read and typed by people.
 func round3(w float64) float64 {
-	if w <= 0 || math.IsInf(w, 0) {
+	rounded, err := strconv.ParseFloat(strconv.FormatFloat(w, 'g', 3, 64), 64)
+	if err != nil {
 		return w
 	}
-	unit := math.Pow(10, math.Floor(math.Log10(w))-2)
-	return math.Round(w/unit) * unit
+	return rounded
 }

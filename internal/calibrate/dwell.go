@@ -20,6 +20,8 @@ const (
 	burstLeast  = 60 * time.Second
 	burstMost   = 2 * time.Minute
 	thermalMost = 10 * time.Minute
+	// enough is how many short pauses make a habit.
+	enough = 10
 )
 
 // holds says what the dwells follow from.
@@ -31,15 +33,24 @@ type holds struct {
 }
 
 // setDwell sets the rule's dwells from the runs and the pauses between them that the thresholds alone give.
-func setDwell(rule *usage.PowerRule, points []usage.Point, window span.Span, profile string, idle bool) holds {
+func setDwell(rule *usage.PowerRule, points []usage.Point, window span.Span, profile string, s split) holds {
 	var h holds
 	pauses := pausesOf(usage.Timeline(points, rule, window))
-	rule.DwellOff, h.pauses = fitDwellOff(pauses, profile, idle)
+	rule.DwellOff, h.pauses = fitDwellOff(pauses, profile, s.found)
 
-	all := runningMs(points, rule, window)
+	var waiting span.Set // a spike while the machine waits is nothing to keep
+	if s.found {
+		spans := make([]span.Span, 0, len(s.waits))
+		for _, w := range s.waits {
+			spans = append(spans, w.Span)
+		}
+		waiting = span.NewSet(spans...)
+	}
+	work := func() float64 { return float64(running(points, rule, window).Subtract(waiting).Ms()) }
+	all := work()
 	for _, d := range []time.Duration{dwellOn, 3 * time.Second, 2 * time.Second, time.Second, 0} {
 		rule.DwellOn = d
-		if float64(runningMs(points, rule, window)) >= (1-lostPart)*float64(all) {
+		if work() >= (1-lostPart)*all {
 			break
 		}
 		h.shortRuns = true
@@ -47,14 +58,14 @@ func setDwell(rule *usage.PowerRule, points []usage.Point, window span.Span, pro
 	return h
 }
 
-func runningMs(points []usage.Point, rule *usage.PowerRule, window span.Span) int64 {
-	var ms int64
+func running(points []usage.Point, rule *usage.PowerRule, window span.Span) span.Set {
+	var runs []span.Span
 	for _, s := range usage.Timeline(points, rule, window) {
 		if s.State == usage.Running {
-			ms += s.Ms()
+			runs = append(runs, s.Span)
 		}
 	}
-	return ms
+	return span.NewSet(runs...)
 }
 
 // pausesOf returns the lengths of the known stretches between two runs, sorted. A pause with unknown time in it is none.
@@ -94,7 +105,7 @@ func fitDwellOff(pauses []time.Duration, profile string, idle bool) (time.Durati
 	}
 	short, _ := slices.BinarySearch(pauses, most+1)
 	within, _ := slices.BinarySearch(pauses, 5*most+1) // longer ones lie between jobs and say nothing about pauses
-	if short < fewest || 2*short < within {
+	if short < enough || 2*short < within {
 		return otherwise, 0
 	}
 	fit := pauses[(short*95+99)/100-1]

@@ -158,7 +158,7 @@ func mergeHills(hills []hill, smooth []float64) []hill {
 }
 
 func thin(hills []hill, i int, total float64) bool {
-	if i == 0 || i == len(hills)-1 {
+	if i == len(hills)-1 {
 		return hills[i].mass < rare*total
 	}
 	return hills[i].mass < meagre*total

@@ -36,14 +36,27 @@ func (f findings) about() []Note {
 			fmt.Sprintf("The tool works in bursts and draws about %s W between them; split because its profile is burst.", watts(s.idleW)), Medium}}
 	case s.found:
 		return []Note{f.idleNote()}
-	case s.doubtW > 0 && f.profile == "computer":
-		return []Note{{"only_on", "该类设备的功率只说明开机，不说明是否在用。", "Power of this kind of equipment shows that it is on, not that it is used.", Low}}
-	case s.doubtW > 0:
-		return []Note{{"pauses_are_work",
-			fmt.Sprintf("开机时间的 %s 低于 %s W，但没有像人在等待的长时间平稳段：按程序内停顿计为运行。若其实是有人操作的间歇，请采用备选运行阈值 %s W。",
-				percent(s.doubtShare), watts(s.doubtW), watts(s.doubtW)),
-			fmt.Sprintf("%s of the switched-on time lies below %s W, with no long steady stretch as of a person waiting: counted as work, as pauses within a programme. If a person works in these pauses, take the alternative running threshold of %s W.",
-				percent(s.doubtShare), watts(s.doubtW), watts(s.doubtW)), Medium}}
+	case f.profile == "computer":
+		return []Note{{
+			"only_on", "该类设备的功率只说明开机，不说明是否在用。",
+			"Power of this kind of equipment shows that it is on, not that it is used.", Low,
+		}}
+	case s.watts > 0 && len(s.waits) > 0:
+		return []Note{{
+			"pauses_are_work",
+			fmt.Sprintf("功率在约 %s W 处平稳停留 %d 次，最长 %s，但不足以说明是人在等待：按程序内停顿计为运行。若其实是等待，请采用备选运行阈值 %s W。",
+				watts(s.idleW), len(s.waits), length(longestMs(s.waits)), watts(s.watts)),
+			fmt.Sprintf("Power rests at about %s W %s, for up to %s, which is too little to be a person waiting: counted as work, as pauses within a programme. If it is waiting, take the alternative running threshold of %s W.",
+				watts(s.idleW), times(len(s.waits)), length(longestMs(s.waits)), watts(s.watts)), Medium,
+		}}
+	case s.watts > 0:
+		return []Note{{
+			"short_pauses_are_work",
+			fmt.Sprintf("开机时间的 %s 低于 %s W，都是短停顿：按程序内停顿计为运行。若其实是人工操作的间歇，请采用备选运行阈值 %s W。",
+				percent(s.share), watts(s.watts), watts(s.watts)),
+			fmt.Sprintf("%s of the switched-on time lies below %s W, all in short pauses: counted as work, as pauses within a programme. If a person works in these pauses, take the alternative running threshold of %s W.",
+				percent(s.share), watts(s.watts), watts(s.watts)), Medium,
+		}}
 	}
 	return f.oneRegime()
 }
@@ -53,13 +66,13 @@ func (f findings) idleNote() Note {
 	zh := map[evidence]string{byDuration: "持续时间长", byPosition: "开机后先等待", byRegularity: "长短不一，像人在等待"}[s.why]
 	en := map[evidence]string{byDuration: "they last long", byPosition: "they follow switching on", byRegularity: "they are as irregular as people"}[s.why]
 	return Note{"idle_level",
-		fmt.Sprintf("待机约 %s W：%d 段平稳，最长 %s（%s）。", watts(s.idleW), s.count, length(s.longestMs), zh),
-		fmt.Sprintf("Idle at about %s W: %d steady stretches, the longest %s (%s).", watts(s.idleW), s.count, length(s.longestMs), en), High}
+		fmt.Sprintf("待机约 %s W：%d 段平稳，最长 %s（%s）。", watts(s.idleW), len(s.waits), length(longestMs(s.waits)), zh),
+		fmt.Sprintf("Idle at about %s W: held steady %s, for up to %s (%s).", watts(s.idleW), times(len(s.waits)), length(longestMs(s.waits)), en), High}
 }
 
 // oneRegime says which of the reasons there may be for seeing only off and on.
 func (f findings) oneRegime() []Note {
-	if waits := f.r.waits(f.p.Rule.OffW, f.levels[len(f.levels)-1].highW, 0); longest(waits) >= longMs {
+	if waits := f.r.waits(f.p.Rule.OffW, f.levels[len(f.levels)-1].highW, 0); longestMs(waits) >= longMs {
 		return []Note{{"constant_load",
 			"开机后功率基本恒定：恒定负载设备无法由功率区分待机与运行，或录制期间只出现了一种状态。开机即计为运行；如需区分，请用控制器信号。",
 			"Power is constant while on: a constant-load machine cannot be split into idle and working by power, or only one of the two was recorded. On counts as running; to split them, use the controller's signal.", Low}}
@@ -67,14 +80,6 @@ func (f findings) oneRegime() []Note {
 	return []Note{{"one_regime",
 		"只见关机与一种工作状态：开机即计为运行。若设备有待机状态，请录制包含待机的一天。",
 		"Only off and one way of working were seen: on counts as running. If the machine has an idle state, record a day with it.", High}}
-}
-
-func longest(waits []wait) int64 {
-	var ms int64
-	for _, w := range waits {
-		ms = max(ms, w.ms)
-	}
-	return ms
 }
 
 func (f findings) aboutOff() []Note {
@@ -161,6 +166,13 @@ func decimals(w float64) int {
 		return 1
 	}
 	return 0
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
 }
 
 func percent(part float64) string {

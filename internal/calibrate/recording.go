@@ -113,26 +113,31 @@ const (
 	blipCount = 5
 )
 
-// meterNoise finds the noise: faint readings that leave zero for less than two minutes, at least five times; or, where
-// the meter never shows zero, a faint lowest level that is clear of all others.
+// meterNoise finds the noise: faint readings that leave zero for less than two minutes, at least five times and more
+// often than the machine itself does; or, where the meter never shows zero, a faint lowest level that is clear of all
+// others.
 func (r *recording) meterNoise() noise {
 	faintW := r.faintOf()
 	if zero := r.powers.below(floorW); zero.ms()*1000 < r.knownMs {
 		return r.standingNoise(faintW)
 	}
 	var blips []piece
+	excursions := 0
 	for i := 0; i < len(r.pieces); {
 		j, peakW := r.excursion(i)
 		s := span.Span{StartMs: r.pieces[i].StartMs, EndMs: r.pieces[j-1].EndMs}
+		if peakW > floorW {
+			excursions++
+		}
 		if peakW > floorW && peakW <= faintW && s.Ms() < blipMs {
 			blips = append(blips, piece{s, peakW})
 		}
 		i = j
 	}
-	if len(blips) < blipCount {
+	if len(blips) < blipCount || 2*len(blips) < excursions {
 		return noise{watts: floorW}
 	}
-	return noise{watts: distribute(blips).quantile(0.99), blips: len(blips)}
+	return noise{watts: distribute(blips).quantile(0.95), blips: len(blips)}
 }
 
 // excursion returns the end of the unbroken stretch from piece i that is all zero or all above it, and its highest power.

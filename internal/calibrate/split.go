@@ -1,7 +1,10 @@
 package calibrate
 
 import (
+	"math"
 	"slices"
+
+	"github.com/jishi-telemetry/jishi/internal/span"
 )
 
 // What tells a person's waiting from a pause in a programme; the package comment says why.
@@ -14,13 +17,15 @@ const (
 	waitShare  = 0.25           // and the part of the switched-on time that they must fill
 	steadyBand = 1.3            // steady: within this factor of the median
 	steadyPart = 0.8            // for this part of the time
-	// spikeMs is how long power may leave a waiting level upwards without ending the waiting.
+	// spikeMs is how long power may leave a waiting level upwards without ending the waiting: less than DwellOn.
 	spikeMs = 5 * 1000
 	// apart is how much more the work must draw than the waiting, on average; thermalApart for thermal equipment, whose
 	// levels of power are all work but standby; burstApart for tools whose bursts the technician has vouched for.
 	apart        = 1.4
 	thermalApart = 5
 	burstApart   = 3
+	// doubtMs is the least time in short pauses that is worth a person's thought.
+	doubtMs = 5 * 60 * 1000
 )
 
 // evidence is what speaks for waiting at a level.
@@ -35,45 +40,69 @@ const (
 
 // split is where running is told from idle, and why.
 type split struct {
+	// found is false when nothing shows a machine waiting; then watts, when it is not 0, is where the split would be if
+	// the low power that counts as work were waiting.
 	found bool
-	// watts is the running threshold, idleW the waiting level, when found.
-	watts, idleW float64
-	why          evidence
-	// longestMs and count describe the steady stretches at the idle level.
-	longestMs int64
-	count     int
-	// doubtW is the running threshold that would hold if the low power that counts as work were waiting; 0 when there is
-	// no such level. doubtShare is the part of the switched-on time below it.
-	doubtW, doubtShare float64
+	why   evidence
+	// watts is the running threshold, idleW the level below it, share the part of the switched-on time below it.
+	watts, idleW, share float64
+	// waits are the steady stretches at that level.
+	waits []wait
 }
 
-// chooseSplit looks for the highest level that shows a machine waiting.
+// longestMs returns the length of the longest steady stretch.
+func longestMs(waits []wait) int64 {
+	var ms int64
+	for _, w := range waits {
+		ms = max(ms, w.Ms())
+	}
+	return ms
+}
+
+// chooseSplit looks for the highest level that shows a machine waiting; failing that, for the level about which a
+// person may doubt.
 func (r *recording) chooseSplit(levels []level, offW float64, profile string) split {
-	on := r.powers.between(offW, levels[len(levels)-1].highW)
+	on := r.powers.between(offW, math.Inf(1))
 	var doubt split
 	for i := len(levels) - 2; i >= 0; i-- {
-		v := levels[i].highW
-		ratio := on.between(v, levels[len(levels)-1].highW).mean() / levels[i].meanW
+		s, ratio := r.splitAbove(levels[i], on, offW)
 		if ratio < apartness(profile) {
 			continue
 		}
-		waits := r.waits(offW, v, levels[i].lowW)
-		why, ok := judge(waits, on.ms())
-		if !ok && profile == "burst" && ratio >= burstApart {
-			why, ok = byProfile, true
+		s.why, s.found = judge(s.waits, on.ms())
+		if !s.found && profile == "burst" && ratio >= burstApart {
+			s.why, s.found = byProfile, true
 		}
-		if ok && profile != "computer" {
-			s := split{found: true, watts: v, idleW: levels[i].meanW, why: why, count: len(waits)}
-			for _, w := range waits {
-				s.longestMs = max(s.longestMs, w.ms)
-			}
+		if s.found && profile != "computer" {
 			return s
 		}
-		if share := float64(on.between(offW, v).ms()) / float64(on.ms()); ratio >= 2 && share >= 0.05 && doubt.doubtW == 0 {
-			doubt.doubtW, doubt.doubtShare = v, share
+		if s.found = false; s.doubtful(ratio, on) && (doubt.watts == 0 || len(doubt.waits) == 0) {
+			doubt = s
 		}
 	}
 	return doubt
+}
+
+// splitAbove describes a split above the level, and returns by how much the work above it draws more.
+func (r *recording) splitAbove(l level, on distribution, offW float64) (split, float64) {
+	above, below := on.between(l.highW, math.Inf(1)), on.between(offW, l.highW)
+	s := split{watts: l.highW, idleW: l.meanW, share: float64(below.ms()) / float64(on.ms())}
+	s.waits = r.waits(offW, l.highW, l.lowW)
+	return s, above.mean() / l.meanW
+}
+
+// doubtful reports whether a person may know the level as waiting although the recording does not show it: it is clearly
+// apart, and either is held steady for a minute at a time or makes up a fifth of the time in shorter pauses.
+func (s *split) doubtful(ratio float64, on distribution) bool {
+	if ratio < 2 {
+		return false
+	}
+	var resting int64
+	for _, w := range s.waits {
+		resting += w.Ms()
+	}
+	onMs := float64(on.ms())
+	return float64(resting) >= 0.03*onMs || (s.share >= 0.2 && s.share*onMs >= doubtMs)
 }
 
 func apartness(profile string) float64 {
@@ -85,7 +114,7 @@ func apartness(profile string) float64 {
 
 // wait is a steady stretch of low power.
 type wait struct {
-	ms int64
+	span.Span
 	// fromOff means that it began where the machine was switched on.
 	fromOff bool
 }
@@ -99,9 +128,9 @@ func judge(waits []wait, onMs int64) (evidence, bool) {
 	var total int64
 	fromStart := false
 	for _, w := range waits {
-		lengths = append(lengths, w.ms)
-		total += w.ms
-		fromStart = fromStart || (w.fromOff && w.ms >= startMs)
+		lengths = append(lengths, w.Ms())
+		total += w.Ms()
+		fromStart = fromStart || (w.fromOff && w.Ms() >= startMs)
 	}
 	slices.Sort(lengths)
 	longest, median := lengths[len(lengths)-1], lengths[len(lengths)/2]
@@ -126,9 +155,9 @@ func (r *recording) waits(offW, belowW, medianW float64) []wait {
 			continue
 		}
 		j := r.lowStretch(i, offW, belowW)
-		ms := r.pieces[j-1].EndMs - r.pieces[i].StartMs
-		if ms >= steadyMs && steady(r.pieces[i:j], medianW) {
-			out = append(out, wait{ms: ms, fromOff: r.follows(i) && r.pieces[i-1].watts < offW})
+		s := span.Span{StartMs: r.pieces[i].StartMs, EndMs: r.pieces[j-1].EndMs}
+		if s.Ms() >= steadyMs && steady(r.pieces[i:j], medianW) {
+			out = append(out, wait{Span: s, fromOff: r.follows(i) && r.pieces[i-1].watts < offW})
 		}
 		i = j
 	}
@@ -145,7 +174,7 @@ func (r *recording) lowStretch(i int, offW, belowW float64) int {
 			end = j + 1
 			continue
 		}
-		if r.pieces[j].EndMs-r.pieces[end-1].EndMs > spikeMs {
+		if r.pieces[j].EndMs-r.pieces[end-1].EndMs >= spikeMs {
 			break
 		}
 	}
