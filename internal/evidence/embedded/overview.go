@@ -90,10 +90,9 @@ func (v *snapshot) lastOf(ctx context.Context, s seriesRow, beforeMs *int64) (*e
 	if err != nil {
 		return nil, fmt.Errorf("find last record: %w", err)
 	}
-	c := &cursor{v: v, rows: rows}
+	c := &cursor{v: v, series: s, rows: rows}
 	defer c.close()
-	c.entry.Kind, c.entry.Device, c.entry.Channel = s.kind, s.device, s.channel
-	return c.row()
+	return c.Next()
 }
 
 // Devices implements evidence.Store. Its cost grows with the number of records in the window.

@@ -103,7 +103,7 @@ func (s *Store) Read(ctx context.Context, q evidence.Query, yield func(*evidence
 				return err
 			}
 			defer c.close()
-			cursors = append(cursors, c)
+			cursors = append(cursors, c.inOrder())
 		}
 		if slices.Contains(kinds, telemetry.KindRaw) {
 			c, err := v.scanRaw(ctx, q)
@@ -154,13 +154,11 @@ func (v *snapshot) series(ctx context.Context, base, device string) ([]seriesRow
 
 // cursor streams one series in order of event time.
 type cursor struct {
-	v     *snapshot
-	rows  *sql.Rows
-	entry evidence.Entry
-	body  sql.RawBytes
-	ties  []evidence.Entry // taps of one instant, in the order of evidence.Compare
-	next  int
-	ahead bool // entry holds a row that is not among the ties yet
+	v      *snapshot
+	series seriesRow
+	rows   *sql.Rows
+	body   sql.RawBytes
+	entry  evidence.Entry
 }
 
 func (v *snapshot) scan(ctx context.Context, s seriesRow, w span.Span) (*cursor, error) {
@@ -169,60 +167,39 @@ func (v *snapshot) scan(ctx context.Context, s seriesRow, w span.Span) (*cursor,
 	if err != nil {
 		return nil, fmt.Errorf("scan records: %w", err)
 	}
-	c := &cursor{v: v, rows: rows}
-	c.entry.Kind, c.entry.Device, c.entry.Channel = s.kind, s.device, s.channel
-	return c, nil
+	return &cursor{v: v, series: s, rows: rows}, nil
 }
 
 func (c *cursor) close() { _ = c.rows.Close() }
 
 // Next implements evidence.Cursor.
 func (c *cursor) Next() (*evidence.Entry, error) {
-	if c.entry.Kind != telemetry.KindTap {
-		return c.row()
+	ok, err := c.fill(&c.entry)
+	if err != nil || !ok {
+		return nil, err
 	}
-	if c.next == len(c.ties) {
-		if err := c.gather(); err != nil {
-			return nil, err
-		}
-	}
-	if c.next == len(c.ties) {
-		return nil, nil //nolint:nilnil // the end, by the contract of evidence.Cursor
-	}
-	c.next++
-	return &c.ties[c.next-1], nil
+	return &c.entry, nil
 }
 
-// gather collects the taps of the next instant: the table has them in order of digest, the contract in order of content.
-func (c *cursor) gather() error {
-	c.ties, c.next = c.ties[:0], 0
-	for {
-		if !c.ahead {
-			e, err := c.row()
-			if err != nil {
-				return err
-			}
-			c.ahead = e != nil
-		}
-		if !c.ahead || len(c.ties) > 0 && c.ties[0].EventMs != c.entry.EventMs {
-			break
-		}
-		c.ties = append(c.ties, c.entry)
-		c.ahead = false
+// inOrder returns the cursor in the contract's order: taps of one instant stand in the table in order of digest.
+func (c *cursor) inOrder() evidence.Cursor {
+	if c.series.kind == telemetry.KindTap {
+		return evidence.Ties(c.fill)
 	}
-	slices.SortFunc(c.ties, func(a, b evidence.Entry) int { return evidence.Compare(&a, &b) })
-	return nil
+	return c
 }
 
-func (c *cursor) row() (*evidence.Entry, error) {
+// fill overwrites the entry with the next row and reports whether there was one.
+func (c *cursor) fill(e *evidence.Entry) (bool, error) {
 	if !c.rows.Next() {
-		return nil, c.rows.Err()
+		return false, c.rows.Err()
 	}
 	var log, seq int64
-	if err := c.rows.Scan(&c.entry.EventMs, &log, &seq, &c.body); err != nil {
-		return nil, fmt.Errorf("scan record: %w", err)
+	if err := c.rows.Scan(&e.EventMs, &log, &seq, &c.body); err != nil {
+		return false, fmt.Errorf("scan record: %w", err)
 	}
-	return &c.entry, c.v.decode(log, seq, c.body, &c.entry)
+	e.Kind, e.Device, e.Channel = c.series.kind, c.series.device, c.series.channel
+	return true, c.v.decode(log, seq, c.body, e)
 }
 
 func (v *snapshot) decode(log, seq int64, body []byte, e *evidence.Entry) error {

@@ -42,7 +42,9 @@ type model struct {
 	devices map[string]bool
 }
 
-func newModel() *model { return &model{entries: map[string]evidence.Entry{}, devices: map[string]bool{}} }
+func newModel() *model {
+	return &model{entries: map[string]evidence.Entry{}, devices: map[string]bool{}}
+}
 
 func (m *model) write(b *evidence.Batch) {
 	for i := range b.Messages {

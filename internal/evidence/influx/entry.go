@@ -1,0 +1,231 @@
+package influx
+
+import (
+	"encoding/hex"
+	"fmt"
+	"strings"
+
+	"github.com/jishi-telemetry/jishi/internal/evidence"
+	"github.com/jishi-telemetry/jishi/internal/telemetry"
+)
+
+const maxRemembered = 1 << 16
+
+// decoding turns rows of one statement into entries. It remembers texts and meta fields: a device says the same few
+// again and again.
+type decoding struct {
+	a      *answer
+	kind   telemetry.Kind
+	layout int
+	at     places
+	texts  map[string]string
+	names  map[string]string // from their encoded form
+	metas  map[string]*plan
+}
+
+// places are the columns of a layout, -1 where there is none.
+type places struct {
+	time, channel, seq, received, collected, deviceMs, meta int
+	state, event, card, direction                           int
+	eventMs, index, device, reason, detail, topic           int
+	payload, payloadHex                                     int
+}
+
+// plan is a meta field with the columns of its quantities.
+type plan struct {
+	meta
+	columns []int
+}
+
+func decode(a *answer, kind telemetry.Kind) *decoding {
+	return &decoding{
+		a: a, kind: kind, layout: -1, texts: map[string]string{}, names: map[string]string{}, metas: map[string]*plan{},
+	}
+}
+
+// fill overwrites the entry with the next row, but for its device, and reports whether there was one. A row that cannot
+// be decoded is an error: evidence is not skipped.
+func (d *decoding) fill(e *evidence.Entry) (bool, error) {
+	ok, err := d.a.next()
+	if err != nil || !ok {
+		return false, err
+	}
+	if d.a.layout != d.layout {
+		d.arrange()
+	}
+	if err := d.row(e); err != nil {
+		return false, fmt.Errorf("decode %s: %w", d.kind, err)
+	}
+	return true, nil
+}
+
+// arrange finds the columns of a new layout.
+func (d *decoding) arrange() {
+	d.layout = d.a.layout
+	d.at = places{
+		time: d.a.column("time"), channel: d.a.column("channel"), seq: d.a.column("seq"), received: d.a.column("received_ms"),
+		collected: d.a.column("collected_ms"), deviceMs: d.a.column("device_ms"), meta: d.a.column("meta"),
+		state: d.a.column("state"), event: d.a.column("event"), card: d.a.column("card"), direction: d.a.column("direction"),
+		eventMs: d.a.column("event_ms"), index: d.a.column("index"), device: d.a.column("device"), reason: d.a.column("reason"),
+		detail: d.a.column("detail"), topic: d.a.column("topic"), payload: d.a.column("payload"), payloadHex: d.a.column("payload_hex"),
+	}
+	clear(d.metas)
+}
+
+func (d *decoding) row(e *evidence.Entry) error {
+	f := fields{d: d}
+	ns := f.integer(d.at.time)
+	p := f.plan()
+	e.Kind, e.EventMs = d.kind, floorMs(ns)
+	e.Seq, e.ReceivedMs, e.CollectedMs = uint64(f.integer(d.at.seq)), f.integer(d.at.received), f.integer(d.at.collected)
+	if f.err != nil {
+		return f.err
+	}
+	e.Clock, e.Epoch, e.Dialect, e.Retained, e.ValidMs = p.clock, p.epoch, p.dialect, p.retained, p.validMs
+	switch d.kind {
+	case telemetry.KindSample:
+		d.sample(&f, p, e)
+	case telemetry.KindTap:
+		e.Card = f.text(d.at.card)
+		e.Direction = parsed(&f, d.at.direction, parseDirection)
+	case telemetry.KindLink:
+		e.Link = parsed(&f, d.at.event, parseLink)
+	case telemetry.KindRaw:
+		d.raw(&f, e)
+	}
+	if d.kind != telemetry.KindRaw {
+		e.Channel = f.channel()
+	}
+	e.DeviceMs = 0
+	switch {
+	case p.deviceIsEvent:
+		e.DeviceMs = e.EventMs
+	case p.deviceMs:
+		e.DeviceMs = f.integer(d.at.deviceMs)
+	}
+	return f.err
+}
+
+func (d *decoding) sample(f *fields, p *plan, e *evidence.Entry) {
+	e.Values = e.Values[:0]
+	for i, q := range p.quantities {
+		e.Values = append(e.Values, telemetry.Value{Quantity: q, Number: f.number(p.columns[i])})
+	}
+	e.State = ""
+	if p.state {
+		e.State = f.text(d.at.state)
+	}
+}
+
+func (d *decoding) raw(f *fields, e *evidence.Entry) {
+	e.EventMs = f.integer(d.at.eventMs)
+	e.Device, e.Channel = f.name(d.at.device), f.name(d.at.channel)
+	e.Reason, e.Detail, e.Topic = telemetry.Reason(f.text(d.at.reason)), f.text(d.at.detail), f.text(d.at.topic)
+	if coded := f.bytes(d.at.payloadHex); len(coded) > 0 {
+		var err error
+		e.Payload, err = hex.AppendDecode(e.Payload[:0], coded)
+		f.fail(err)
+		return
+	}
+	e.Payload = append(e.Payload[:0], f.bytes(d.at.payload)...)
+}
+
+// floorMs returns the millisecond in which an instant lies.
+func floorMs(ns int64) int64 {
+	ms := ns / nsPerMs
+	if ns%nsPerMs < 0 {
+		ms--
+	}
+	return ms
+}
+
+// fields reads the current row's cells and keeps the first error.
+type fields struct {
+	d   *decoding
+	err error
+}
+
+func (f *fields) fail(err error) {
+	if f.err == nil {
+		f.err = err
+	}
+}
+
+func (f *fields) integer(column int) int64 {
+	v, err := f.d.a.cell(column).integer()
+	f.fail(err)
+	return v
+}
+
+func (f *fields) number(column int) float64 {
+	v, err := f.d.a.cell(column).real()
+	f.fail(err)
+	return v
+}
+
+func (f *fields) bytes(column int) []byte {
+	v, err := f.d.a.cell(column).string()
+	f.fail(err)
+	return v
+}
+
+func (f *fields) text(column int) string { return remember(f.d.texts, f.bytes(column), strings.Clone) }
+
+func (f *fields) channel() string {
+	if f.d.at.channel < 0 { // grouped by it
+		return decoded(f.d.a.tags["channel"])
+	}
+	return f.name(f.d.at.channel)
+}
+
+func (f *fields) name(column int) string { return remember(f.d.names, f.bytes(column), decoded) }
+
+// plan returns what the row's meta field says.
+func (f *fields) plan() *plan {
+	text := f.bytes(f.d.at.meta)
+	if p, ok := f.d.metas[string(text)]; ok {
+		return p
+	}
+	m, err := parseMeta(string(text))
+	if err != nil {
+		f.fail(err)
+		return &plan{}
+	}
+	p := &plan{meta: *m}
+	for _, q := range m.quantities {
+		at := f.d.a.column(q)
+		if at < 0 {
+			f.fail(fmt.Errorf("the device said %s for the first time while it was read: read again", q))
+		}
+		p.columns = append(p.columns, at)
+	}
+	if len(f.d.metas) >= maxRemembered {
+		clear(f.d.metas)
+	}
+	f.d.metas[string(text)] = p
+	return p
+}
+
+// remember returns make(text), from memory when it was asked before.
+func remember(memory map[string]string, text []byte, make func(string) string) string {
+	if len(text) == 0 {
+		return ""
+	}
+	if s, ok := memory[string(text)]; ok {
+		return s
+	}
+	if len(memory) >= maxRemembered {
+		clear(memory)
+	}
+	key := string(text)
+	s := make(key)
+	memory[key] = s
+	return s
+}
+
+// parsed reads a word of a closed set.
+func parsed[T any](f *fields, column int, parse func(string) (T, error)) T {
+	v, err := parse(f.text(column))
+	f.fail(err)
+	return v
+}
