@@ -3,6 +3,7 @@ package sim_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"time"
 
 	sim "github.com/jishi-telemetry/jishi/firmware-sim"
@@ -39,7 +40,7 @@ func ExamplePlant_Truth() {
 type printer struct{ done chan struct{} }
 
 func (p printer) PublishAsync(topic string, _ byte, _ bool, payload []byte) sim.Token {
-	fmt.Printf("%s %s\n", topic, payload)
+	_, _ = fmt.Fprintf(os.Stdout, "%s %s\n", topic, payload)
 	return p
 }
 func (p printer) Done() <-chan struct{} { return p.done }

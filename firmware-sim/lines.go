@@ -49,7 +49,10 @@ func openLines(path string, read *int64) (*lines, error) {
 	}
 	l := &lines{file: f, counted: &countingReader{r: f, n: read}}
 	raw := bufio.NewReaderSize(l.counted, 64<<10)
-	magic, _ := raw.Peek(2)
+	magic, err := raw.Peek(2)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, errors.Join(fmt.Errorf("read %s: %w", path, err), f.Close())
+	}
 	if !bytes.Equal(magic, []byte{0x1f, 0x8b}) {
 		l.in = raw
 		return l, nil

@@ -124,15 +124,15 @@ func NewPlant(o PlantOptions) (*Plant, error) {
 func (o *PlantOptions) validate() error {
 	var errs []error
 	if o.Date.IsZero() {
-		errs = append(errs, errors.New("Date is required"))
+		errs = append(errs, errors.New("option Date is required"))
 	}
 	if len(o.Base) > 64 || notInTopic.MatchString(o.Base) {
-		errs = append(errs, fmt.Errorf("Base %q: must be 1 to 64 letters, digits, '-', '_' or '.'", o.Base))
+		errs = append(errs, fmt.Errorf("option Base %q: must be 1 to 64 letters, digits, '-', '_' or '.'", o.Base))
 	}
 	at := time.Duration(0)
 	for _, s := range o.Sessions {
 		if s.From < at || s.To < s.From+minSession || s.To > 24*time.Hour {
-			errs = append(errs, fmt.Errorf("Sessions %v-%v: must last %v or more, follow the one before and end by 24h", s.From, s.To, minSession))
+			errs = append(errs, fmt.Errorf("option Sessions %v-%v: must last %v or more, follow the one before and end by 24h", s.From, s.To, minSession))
 		}
 		at = s.To
 	}

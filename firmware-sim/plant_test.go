@@ -245,7 +245,7 @@ func TestPlantIsDeterministic(t *testing.T) {
 		h := fnv.New64a()
 		p := newPlant(t, PlantOptions{Seed: seed, Date: date})
 		for m := range p.Messages(dayOf(p, 0)) {
-			fmt.Fprint(h, m.AtMs, m.Topic, m.Retain, m.Exact)
+			_, _ = fmt.Fprint(h, m.AtMs, m.Topic, m.Retain, m.Exact)
 			h.Write(m.Payload)
 			n++
 		}

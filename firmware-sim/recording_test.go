@@ -300,7 +300,10 @@ func TestMergeProperties(t *testing.T) {
 func TestMergeStops(t *testing.T) {
 	t.Parallel()
 	s := &listSource{all: []Timed{{AtMs: 1}, {AtMs: 2}, {AtMs: 3}}}
-	for range merged([]source{s}) {
+	for _, err := range merged([]source{s}) {
+		if err != nil {
+			t.Error(err)
+		}
 		break
 	}
 	if !s.closed || len(s.all) != 2 {
@@ -370,7 +373,10 @@ func BenchmarkMessages(b *testing.B) {
 	}
 	n := 0
 	for b.Loop() {
-		for range r.Messages() {
+		for _, err := range r.Messages() {
+			if err != nil {
+				b.Fatal(err)
+			}
 			n++
 		}
 	}

@@ -87,13 +87,13 @@ const clockStepMs = 1000
 func (o *ReplayOptions) validate() error {
 	var errs []error
 	if o.Dial == nil {
-		errs = append(errs, errors.New("Dial is required"))
+		errs = append(errs, errors.New("option Dial is required"))
 	}
 	if o.Speed < 0 || o.Speed > 0 && o.Live {
-		errs = append(errs, fmt.Errorf("Speed %g: must be 0 or more, and 0 with Live", o.Speed))
+		errs = append(errs, fmt.Errorf("option Speed %g: must be 0 or more, and 0 with Live", o.Speed))
 	}
 	if o.Window < 0 || o.Window > maxWindow {
-		errs = append(errs, fmt.Errorf("Window %d: must be 0 (for %d) to %d", o.Window, defaultWindow, maxWindow))
+		errs = append(errs, fmt.Errorf("option Window %d: must be 0 (for %d) to %d", o.Window, defaultWindow, maxWindow))
 	}
 	if o.Window == 0 {
 		o.Window = defaultWindow
