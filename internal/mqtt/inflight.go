@@ -46,7 +46,6 @@ type inflight struct {
 	mu     sync.Mutex // guards what follows
 	next   *Token     // the publish that paho is being given
 	tokens map[uint16]*Token
-	closed bool
 }
 
 func newInflight(limit int) *inflight {
@@ -77,11 +76,11 @@ func (f *inflight) forget(t *Token) bool {
 	return false
 }
 
-// abandon takes out every token; later publishes are refused by Put.
+// abandon takes out every token, once the connection has ended. One that paho is just being given may come after it;
+// whoever gives it looks, forgets and ends it.
 func (f *inflight) abandon() []*Token {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.closed = true
 	all := make([]*Token, 0, len(f.tokens))
 	for _, t := range f.tokens {
 		all = append(all, t)
@@ -98,8 +97,8 @@ func (f *inflight) Put(key string, packet packets.ControlPacket) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.next == nil || f.closed {
-		return // closed: the token stays in next, and whoever publishes ends it
+	if f.next == nil {
+		return
 	}
 	f.tokens[publish.MessageID] = f.next
 	f.next = nil
