@@ -78,8 +78,14 @@ func (realFS) Lock(name string) (io.Closer, error) {
 		}
 		return nil, errors.Join(fmt.Errorf("lock %s: %w", name, err), f.Close())
 	}
-	return f, nil
+	return heldLock{f}, nil
 }
+
+// heldLock is released before its file is closed: a child process that is being started may hold the file for a moment
+// longer, and with it a lock that only went by the file.
+type heldLock struct{ *os.File }
+
+func (l heldLock) Close() error { return errors.Join(unlockFile(l.File), l.File.Close()) }
 
 // realFile syncs data only where the system can: the time of last change is not worth a journal commit.
 type realFile struct{ *os.File }

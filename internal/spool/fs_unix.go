@@ -14,6 +14,8 @@ func lockFile(f *os.File) error {
 	return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 }
 
+func unlockFile(f *os.File) error { return unix.Flock(int(f.Fd()), unix.LOCK_UN) }
+
 // freeBytes counts what an ordinary user may use, not what is kept for root.
 func freeBytes(dir string) (int64, error) {
 	var st unix.Statfs_t

@@ -20,6 +20,14 @@ import (
 
 // The words in which the tests of this package tell their stories.
 
+// tester is what the words need of a test; a property's *rapid.T is one too.
+type tester interface {
+	Helper()
+	Error(args ...any)
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
 // open opens a log, by default without syncs, and closes it when the test ends.
 func open(tb testing.TB, dir string, o spool.Options) *spool.Log {
 	tb.Helper()
@@ -79,7 +87,7 @@ type answer struct {
 
 // readAll reads from a number to the end and checks each record by itself: the content is that of its number and the
 // chain leads from record to record, across gaps too when the log says that they were cut off.
-func readAll(tb testing.TB, log *spool.Log, from uint64) answer {
+func readAll(tb tester, log *spool.Log, from uint64) answer {
 	tb.Helper()
 	reader, err := log.Reader(from)
 	if err != nil {
@@ -132,7 +140,7 @@ func readAll(tb testing.TB, log *spool.Log, from uint64) answer {
 }
 
 // checkRecord checks a record against its number and recomputes its chain by the formula in docs/log.md [L-7.1].
-func checkRecord(tb testing.TB, rec *spool.Record) {
+func checkRecord(tb tester, rec *spool.Record) {
 	tb.Helper()
 	want := entry(rec.Seq)
 	if rec.ReceivedMs != want.ReceivedMs || !bytes.Equal(rec.Body, want.Body) || !bytes.Equal(rec.Raw, want.Raw) {
@@ -157,7 +165,7 @@ func wantAnswer(tb testing.TB, log *spool.Log, want answer) {
 // seqs is one range as the answer's ranges.
 func seqs(first, last uint64) []spool.Range { return []spool.Range{{First: first, Last: last}} }
 
-func closeAll(tb testing.TB, closers ...io.Closer) {
+func closeAll(tb tester, closers ...io.Closer) {
 	tb.Helper()
 	for _, c := range closers {
 		if err := c.Close(); err != nil {
