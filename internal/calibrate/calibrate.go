@@ -167,7 +167,7 @@ func Propose(points []usage.Point, window span.Span, o Options) (Proposal, error
 		rule.RunW = max(offW, round3(split.watts))
 	}
 	rule.Hysteresis = hysteresis(&rule, noise.watts, on)
-	holds := setDwell(&rule, points, window, o.Profile, split)
+	holds := setDwell(&rule, points, window, o.Profile, split.found)
 
 	p := Proposal{
 		Rule: rule, NoiseW: noise.watts,

@@ -33,20 +33,12 @@ type holds struct {
 }
 
 // setDwell sets the rule's dwells from the runs and the pauses between them that the thresholds alone give.
-func setDwell(rule *usage.PowerRule, points []usage.Point, window span.Span, profile string, s split) holds {
+func setDwell(rule *usage.PowerRule, points []usage.Point, window span.Span, profile string, idle bool) holds {
 	var h holds
 	pauses := pausesOf(usage.Timeline(points, rule, window))
-	rule.DwellOff, h.pauses = fitDwellOff(pauses, profile, s.found)
+	rule.DwellOff, h.pauses = fitDwellOff(pauses, profile, idle)
 
-	var waiting span.Set // a spike while the machine waits is nothing to keep
-	if s.found {
-		spans := make([]span.Span, 0, len(s.waits))
-		for _, w := range s.waits {
-			spans = append(spans, w.Span)
-		}
-		waiting = span.NewSet(spans...)
-	}
-	work := func() float64 { return float64(running(points, rule, window).Subtract(waiting).Ms()) }
+	work := func() float64 { return float64(runningMs(points, rule, window)) }
 	all := work()
 	for _, d := range []time.Duration{dwellOn, 3 * time.Second, 2 * time.Second, time.Second, 0} {
 		rule.DwellOn = d
@@ -58,14 +50,14 @@ func setDwell(rule *usage.PowerRule, points []usage.Point, window span.Span, pro
 	return h
 }
 
-func running(points []usage.Point, rule *usage.PowerRule, window span.Span) span.Set {
-	var runs []span.Span
+func runningMs(points []usage.Point, rule *usage.PowerRule, window span.Span) int64 {
+	var ms int64
 	for _, s := range usage.Timeline(points, rule, window) {
 		if s.State == usage.Running {
-			runs = append(runs, s.Span)
+			ms += s.Ms()
 		}
 	}
-	return span.NewSet(runs...)
+	return ms
 }
 
 // pausesOf returns the lengths of the known stretches between two runs, sorted. A pause with unknown time in it is none.

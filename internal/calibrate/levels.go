@@ -4,11 +4,11 @@ import (
 	"math"
 )
 
-// The histogram's grid: bins of a 24th of a decade (10 %), smoothed with a Gaussian of 1.5 bins (15 %), which is less
-// than two levels of a machine differ and more than a steady level ripples.
+// The histogram's grid: bins of a 24th of a decade (10 %), smoothed with a Gaussian of one bin, which is less
+// than two levels of a machine differ.
 const (
 	binsPerDecade = 24
-	smoothBins    = 1.5
+	smoothBins    = 1.0
 )
 
 // level is a range of power between two valleys of the histogram.
@@ -49,7 +49,7 @@ func (h histogram) edge(i int) float64 {
 }
 
 func (h histogram) smooth() []float64 {
-	const reach = 4 * binsPerDecade / 16 // four times smoothBins
+	const reach = 4 * smoothBins
 	out := make([]float64, len(h.bins))
 	for i, v := range h.bins {
 		if v == 0 {

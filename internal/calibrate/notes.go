@@ -125,7 +125,7 @@ func (f findings) aboutDwell() []Note {
 
 const (
 	littleMs = 30 * 60 * 1000
-	dayMs    = 24 * 60 * 60 * 1000
+	dayMs    = 23 * 60 * 60 * 1000 // a day's file may begin late and end early
 	slowMs   = 30 * 1000
 )
 

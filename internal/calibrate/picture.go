@@ -50,13 +50,13 @@ func Picture(w io.Writer, points []usage.Point, window span.Span, p Proposal, ti
 	d.defs(title)
 	d.header(title)
 	d.frames()
+	d.timeAxis()
 	d.gaps()
 	d.power()
 	d.histogram()
 	d.thresholds()
 	d.levels()
 	d.ribbon()
-	d.timeAxis()
 	height := d.text()
 	if err := d.finish(w, height); err != nil {
 		return fmt.Errorf("write picture: %w", err)
@@ -193,6 +193,8 @@ func escaped(s string) string {
 // tidy writes a power of the scale.
 func tidy(w float64) string {
 	switch {
+	case w < floorW:
+		return "0 W"
 	case w >= 1e6:
 		return fmt.Sprintf("%g MW", round3(w/1e6))
 	case w >= 1000:

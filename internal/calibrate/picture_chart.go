@@ -86,7 +86,7 @@ func (d *drawing) area(bands []band, from int) {
 	for i := len(bands) - 1; i >= 0; i-- {
 		fmt.Fprintf(&path, "V%.1fH%d", d.y(bands[i].lowW), chartLeft+from+i)
 	}
-	d.printf("<path d=\"%sZ\" fill=\"#3e5c86\" fill-opacity=\".45\" stroke=\"#2c4770\" stroke-width=\"1\" stroke-linejoin=\"round\"/>\n", path.String())
+	d.printf("<path d=\"%sZ\" fill=\"#3e5c86\" fill-opacity=\".45\" stroke=\"#2c4770\" stroke-width=\".8\" stroke-linejoin=\"round\"/>\n", path.String())
 }
 
 // histogram draws the time per power; its own scale is logarithmic too, for off and work may differ a thousandfold.
@@ -109,7 +109,7 @@ func (d *drawing) histogram() {
 		ms   float64
 		text string
 	}{{1e3, "1 s"}, {6e4, "1 min"}, {3.6e6, "1 h"}, {8.64e7, "1 d"}} {
-		if x := d.histX(tick.ms); x > histLeft && x <= histRight {
+		if x := d.histX(tick.ms); x > histLeft && tick.ms <= float64(d.rec.knownMs) {
 			d.printf("<path class=\"grid\" d=\"M%.1f %dV%d\"/><text class=\"a m\" x=\"%.1f\" y=\"%d\">%s</text>\n", x, chartTop, zeroBottom, x, zeroBottom+16, tick.text)
 		}
 	}

@@ -71,7 +71,7 @@ func glyphWidth(c rune) float64 {
 	case c == ' ' || c == '.' || c == ',' || c == 'i' || c == 'l':
 		return 0.3
 	}
-	return 0.58
+	return 0.55
 }
 
 // wrapped breaks text into lines of at most the width: at spaces, or behind any Chinese character.

@@ -12,6 +12,9 @@ import (
 // floorW is what a meter may show of nothing: below it, power is zero.
 const floorW = 0.5
 
+// ceilingW is a gigawatt: no machine draws it, and sums of what is less stay finite.
+const ceilingW = 1e9
+
 // piece is a stretch of one known power.
 type piece struct {
 	span.Span
@@ -75,7 +78,7 @@ func (r *recording) add(s span.Span, watts float64) {
 	if watts < -5 {
 		r.negativeMs += s.Ms()
 	}
-	watts = max(watts, 0)
+	watts = min(max(watts, 0), ceilingW)
 	if n := len(r.pieces); n > 0 && r.pieces[n-1].EndMs == s.StartMs && r.pieces[n-1].watts == watts {
 		r.pieces[n-1].EndMs = s.EndMs
 		return
@@ -161,7 +164,7 @@ func (r *recording) standingNoise(faintW float64) noise {
 	if len(levels) < 2 || levels[0].toW > faintW || levels[1].fromW < 2*levels[0].toW {
 		return noise{watts: floorW}
 	}
-	return noise{watts: levels[0].toW, standing: true}
+	return noise{watts: on.between(0, levels[0].highW).quantile(1), standing: true}
 }
 
 // distribution is time per power: distinct powers in order with the time up to and including each.

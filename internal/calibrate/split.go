@@ -17,7 +17,7 @@ const (
 	waitShare  = 0.25           // and the part of the switched-on time that they must fill
 	steadyBand = 1.3            // steady: within this factor of the median
 	steadyPart = 0.8            // for this part of the time
-	// spikeMs is how long power may leave a waiting level upwards without ending the waiting: less than DwellOn.
+	// spikeMs is how long power may leave a waiting level upwards without ending the waiting.
 	spikeMs = 5 * 1000
 	// apart is how much more the work must draw than the waiting, on average; thermalApart for thermal equipment, whose
 	// levels of power are all work but standby; burstApart for tools whose bursts the technician has vouched for.
@@ -76,7 +76,7 @@ func (r *recording) chooseSplit(levels []level, offW float64, profile string) sp
 		if s.found && profile != "computer" {
 			return s
 		}
-		if s.found = false; s.doubtful(ratio, on) && (doubt.watts == 0 || len(doubt.waits) == 0) {
+		if s.found = false; s.doubtful(on) && (doubt.watts == 0 || len(doubt.waits) == 0) {
 			doubt = s
 		}
 	}
@@ -91,12 +91,9 @@ func (r *recording) splitAbove(l level, on distribution, offW float64) (split, f
 	return s, above.mean() / l.meanW
 }
 
-// doubtful reports whether a person may know the level as waiting although the recording does not show it: it is clearly
-// apart, and either is held steady for a minute at a time or makes up a fifth of the time in shorter pauses.
-func (s *split) doubtful(ratio float64, on distribution) bool {
-	if ratio < 2 {
-		return false
-	}
+// doubtful reports whether a person may know the level as waiting although the recording does not show it: power is held
+// there for a minute at a time, or is that low for a fifth of the time in shorter pauses.
+func (s *split) doubtful(on distribution) bool {
 	var resting int64
 	for _, w := range s.waits {
 		resting += w.Ms()
