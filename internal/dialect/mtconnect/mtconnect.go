@@ -22,18 +22,21 @@ const Unavailable = "UNAVAILABLE"
 // root is where agents publish by default.
 const root = "MTConnect/"
 
-// Dialect implements dialect.Dialect. It remembers names only. Repeats of an observation are not left out here: the
+// Dialect implements dialect.Dialect. It remembers names, and how late each device's observations usually are. Repeats of an observation are not left out here: the
 // first copy may have been decoded and then not stored, and a record's identity makes the second one harmless.
 type Dialect struct {
 	doc   jsondoc.Reader
 	names dialect.Names
 	kinds kinds
 	clock dialect.Clock
+	late  *dialect.Memory[lateness]
 }
 
 // New returns the dialect. Its clock believes any time in the past: an observation says when its value last changed,
 // which may be weeks ago.
-func New() *Dialect { return &Dialect{kinds: newKinds()} }
+func New() *Dialect {
+	return &Dialect{kinds: newKinds(), late: dialect.NewMemory[lateness](dialect.MaxDevices)}
+}
 
 // Name implements dialect.Dialect.
 func (d *Dialect) Name() string { return Name }
@@ -54,7 +57,9 @@ func (d *Dialect) Decode(m dialect.Message) (dialect.Result, error) {
 	kind, item, _ := strings.Cut(leaf, "/")
 	switch {
 	case group == "Devices" && kind == "Observations":
-		return d.observations(m, device, item)
+		result, err := d.observations(m, device, item)
+		result.Records = d.restated(result.Records, m)
+		return result, err
 	case group == "Probe" && leaf == "Availability":
 		return d.agent(m, device)
 	case group == "Current" || group == "Sample":
