@@ -271,13 +271,19 @@ func (r *recovery) number() error {
 		if n := len(r.st.lost); n > 0 {
 			above = max(above, r.st.lost[n-1].Last+1)
 		}
-		if gone := len(r.segments) == 0 || r.segments[len(r.segments)-1].first < r.st.newest; gone && r.st.cleanSize == 0 {
+		if r.newestGone() && r.st.cleanSize == 0 {
 			above = max(above, r.st.limit)
 		}
 	}
 	r.lose(r.next, above, CauseVanished)
 	r.next = above
 	return nil
+}
+
+// newestGone reports whether the state names a newest segment that is not there.
+func (r *recovery) newestGone() bool {
+	n := len(r.segments)
+	return r.st.newest > 0 && (n == 0 || r.segments[n-1].first < r.st.newest)
 }
 
 // closedInOrder reports whether the newest segment is as the last close left it, but for what changed at rest.
