@@ -22,7 +22,12 @@
 //     at least three times the median. The pauses of a programme are alike, a person's are not.
 //
 // The highest level with such evidence is the idle level, when the work above it draws at least 1.4 times as much on
-// average, and RunW lies in the valley above it. Without evidence RunW equals OffW: everything above off is work.
+// average, and RunW lies in the valley above it. Without evidence RunW equals OffW: everything above off is work, and
+// where low power is held or frequent all the same, the proposal carries the alternative.
+//
+// The equipment's profile shifts this: between the bursts of a burst tool any level below a third of the work is idle, and
+// the hold of DwellOff bridges the bursts; for thermal equipment only a level below a fifth of the work may be idle; a
+// computer's power shows that it is on, never that it is used.
 //
 // # What it cannot know
 //
@@ -64,7 +69,7 @@ type Options struct {
 func (o Options) Validate() error {
 	known := []string{"", "machine", "burst", "thermal", "computer", "bench", "kitchen"}
 	if !slices.Contains(known, o.Profile) {
-		return fmt.Errorf("Profile is %q: want one of %q", o.Profile, known)
+		return fmt.Errorf("field Profile is %q: want one of %q", o.Profile, known)
 	}
 	return nil
 }
@@ -200,7 +205,11 @@ func hysteresis(r *usage.PowerRule, noiseW float64, on distribution) float64 {
 	if below := on.between(r.OffW, r.RunW); below.ms() > 0 {
 		h = min(h, (1-below.quantile(0.99)/r.RunW)/2)
 	}
-	return math.Round(100*min(max(h, 0.05), 0.30)) / 100
+	h = math.Round(100*min(max(h, 0.05), 0.30)) / 100
+	if r.RunW > r.OffW && r.RunW*(1-h) <= r.OffW { // the thresholds are next to each other
+		return (1 - r.OffW/r.RunW) / 2
+	}
+	return h
 }
 
 // alternative is the rule for a person who knows that the low power is waiting.

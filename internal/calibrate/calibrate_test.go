@@ -40,13 +40,22 @@ func TestStories(t *testing.T) {
 		runW    [2]float64
 	}{
 		{"a lathe waits at 320 W", latheDay(10), "machine", true, "idle_level", [2]float64{1, 300}, [2]float64{345, 1700}},
-		{"a lathe that is never switched off", newStory(10).idle(7200, 300).runs(1800, 3000).idle(1800, 300).runs(900, 3000), "", true, "off_not_seen",
-			[2]float64{1, 290}, [2]float64{330, 2500}},
+		{
+			"a lathe that is never switched off", newStory(10).idle(7200, 300).runs(1800, 3000).idle(1800, 300).runs(900, 3000), "", true, "off_not_seen",
+			[2]float64{1, 290},
+			[2]float64{330, 2500},
+		},
 		{"pauses of a programme are work", programme(newStory(2).off(600), 4).does(usage.Running, 420, 4, 0.02).off(600), "", false, "pauses_are_work", [2]float64{0.6, 3.8}, [2]float64{0.6, 3.8}},
-		{"waiting after the programme is not", programme(newStory(2).off(600), 4).idle(3600, 4).off(600), "", true, "idle_level",
-			[2]float64{0.6, 3.8}, [2]float64{4.3, 200}},
-		{"switched on and left standing before the work", newStory(5).off(900).idle(480, 60).runs(3000, 900).off(900), "", true, "idle_level",
-			[2]float64{0.6, 55}, [2]float64{65, 750}},
+		{
+			"waiting after the programme is not", programme(newStory(2).off(600), 4).idle(3600, 4).off(600), "", true, "idle_level",
+			[2]float64{0.6, 3.8},
+			[2]float64{4.3, 200},
+		},
+		{
+			"switched on and left standing before the work", newStory(5).off(900).idle(480, 60).runs(3000, 900).off(900), "", true, "idle_level",
+			[2]float64{0.6, 55},
+			[2]float64{65, 750},
+		},
 		{"many pauses as irregular as people", irregular(newStory(5).off(900)), "", true, "idle_level", [2]float64{1, 190}, [2]float64{215, 1800}},
 		{"many pauses as alike as a programme's", regular(newStory(5).off(900)), "", false, "pauses_are_work", [2]float64{1, 190}, [2]float64{1, 190}},
 		{"a constant load cannot be split", newStory(10).off(3600).runs(20_000, 750).off(3600), "", false, "constant_load", [2]float64{1, 600}, [2]float64{1, 600}},
@@ -54,10 +63,16 @@ func TestStories(t *testing.T) {
 		{"off is not zero watts at a large machine's clamps", standing(), "", true, "off_is_not_zero", [2]float64{21, 800}, [2]float64{1000, 5500}},
 		{"a meter that flickers at 2 W", flicker(), "", false, "meter_noise", [2]float64{2.01, 900}, [2]float64{2.01, 900}},
 		{"a welder waits between arcs, and holds", arcs(newStory(1).off(3600)).off(3600), "burst", true, "burst_tool", [2]float64{0.6, 43}, [2]float64{48, 3600}},
-		{"a computer's power shows that it is on", newStory(30).off(3600).idle(3600, 60).runs(7200, 140).off(3600), "computer", false, "only_on",
-			[2]float64{1, 55}, [2]float64{1, 55}},
-		{"an oven's warm rest is part of its work", newStory(10).off(900).runs(7200, 3000).does(usage.Running, 3600, 1100, 0.05).off(900), "thermal", false, "one_regime",
-			[2]float64{1, 1050}, [2]float64{1, 1050}},
+		{
+			"a computer's power shows that it is on", newStory(30).off(3600).idle(3600, 60).runs(7200, 140).off(3600), "computer", false, "only_on",
+			[2]float64{1, 55},
+			[2]float64{1, 55},
+		},
+		{
+			"an oven's warm rest is part of its work", newStory(10).off(900).runs(7200, 3000).does(usage.Running, 3600, 1100, 0.05).off(900), "thermal", false, "one_regime",
+			[2]float64{1, 1050},
+			[2]float64{1, 1050},
+		},
 		{"half an hour", newStory(10).off(600).runs(600, 500).off(300), "", false, "too_little", [2]float64{1, 450}, [2]float64{1, 450}},
 	}
 	for _, tt := range tests {
@@ -207,6 +222,11 @@ func TestAnythingGivesAValidRuleOrSaysWhyNot(t *testing.T) {
 		}
 		if p.Alternative != nil && p.Alternative.Validate() != nil {
 			t.Fatalf("alternative %+v is not valid", p.Alternative)
+		}
+		for _, r := range []*usage.PowerRule{&p.Rule, p.Alternative} {
+			if r != nil && r.RunW > r.OffW && r.RunW*(1-r.Hysteresis) <= r.OffW {
+				t.Fatalf("the hysteresis of %+v reaches down to off", r)
+			}
 		}
 		if p.Rule.OffW <= p.NoiseW {
 			t.Fatalf("OffW %v lies in the noise of %v W", p.Rule.OffW, p.NoiseW)

@@ -66,10 +66,10 @@ func pausesOf(timeline []usage.Segment) []time.Duration {
 	var ms int64
 	after := false // a run came before, with nothing unknown since
 	for _, s := range timeline {
-		switch {
-		case s.State == usage.Unknown:
+		switch s.State {
+		case usage.Unknown:
 			after, ms = false, 0
-		case s.State == usage.Running:
+		case usage.Running:
 			if after && ms > 0 {
 				out = append(out, time.Duration(ms)*time.Millisecond)
 			}

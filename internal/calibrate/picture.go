@@ -127,7 +127,7 @@ text{font-family:%s;fill:#1f2933;font-size:13px}
 func (d *drawing) header(title string) {
 	d.printf("<text class=\"h\" x=\"36\" y=\"44\">%s</text>\n", escaped(fitted(title, 23, 900)))
 	from, to := beijing(d.window.StartMs), beijing(d.window.EndMs)
-	known := percent(float64(d.rec.knownMs) / float64(d.window.Ms()))
+	known := escaped(percent(float64(d.rec.knownMs) / float64(d.window.Ms())))
 	d.printf("<text class=\"s\" x=\"36\" y=\"70\">%s – %s 北京时间 (UTC+8) · 已知 known %s</text>\n",
 		from.Format("2006-01-02 15:04"), to.Format("2006-01-02 15:04"), known)
 	c := d.proposal.Confidence
@@ -140,7 +140,7 @@ func (d *drawing) header(title string) {
 func (d *drawing) frames() {
 	d.printf("<text class=\"b\" x=\"%d\" y=\"%d\">功率 <tspan class=\"a\">Power, logarithmic</tspan></text>\n", chartLeft, chartTop-12)
 	d.printf("<text class=\"b\" x=\"%d\" y=\"%d\">各功率的时间 <tspan class=\"a\">Time per power</tspan></text>\n", histLeft, chartTop-12)
-	d.printf("<text class=\"b\" x=\"%d\" y=\"%d\">水平 <tspan class=\"a\">Levels</tspan></text>\n", levelsLeft+14, chartTop-12)
+	d.printf("<text class=\"b\" x=\"%d\" y=\"%d\">水平 <tspan class=\"a\">Levels, of known</tspan></text>\n", levelsLeft+14, chartTop-12)
 	for decade := math.Floor(math.Log10(d.lowW)); decade <= math.Log10(d.highW); decade++ {
 		for _, step := range []float64{1, 2, 5} {
 			w := step * math.Pow(10, decade)

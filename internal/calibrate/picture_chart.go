@@ -3,6 +3,7 @@ package calibrate
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -83,8 +84,8 @@ func (d *drawing) area(bands []band, from int) {
 	for i, b := range bands {
 		fmt.Fprintf(&path, "V%.1fH%d", d.y(b.highW), chartLeft+from+i+1)
 	}
-	for i := len(bands) - 1; i >= 0; i-- {
-		fmt.Fprintf(&path, "V%.1fH%d", d.y(bands[i].lowW), chartLeft+from+i)
+	for i, b := range slices.Backward(bands) {
+		fmt.Fprintf(&path, "V%.1fH%d", d.y(b.lowW), chartLeft+from+i)
 	}
 	d.printf("<path d=\"%sZ\" fill=\"#3e5c86\" fill-opacity=\".45\" stroke=\"#2c4770\" stroke-width=\".8\" stroke-linejoin=\"round\"/>\n", path.String())
 }
@@ -195,7 +196,7 @@ func (d *drawing) levels() {
 		at := d.y(l.MeanW)
 		d.printf("<path d=\"M%d %.1fL%d %.1f\" stroke=\"#9aa5b1\" fill=\"none\"/><circle class=\"%s\" cx=\"%d\" cy=\"%.1f\" r=\"5\"/>", histRight, at, levelsLeft+14, ys[i], l.State, levelsLeft+14, ys[i])
 		d.printf("<text class=\"b\" x=\"%d\" y=\"%.1f\">%s</text><text class=\"a\" x=\"%d\" y=\"%.1f\">%s %s · %s</text>\n",
-			levelsLeft+26, ys[i]+2, tidy(l.MeanW), levelsLeft+26, ys[i]+16, l.State.Zh(), l.State, percent(l.Share))
+			levelsLeft+26, ys[i]+2, tidy(l.MeanW), levelsLeft+26, ys[i]+16, l.State.Zh(), l.State, escaped(percent(l.Share)))
 	}
 }
 

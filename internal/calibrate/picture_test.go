@@ -57,7 +57,8 @@ func TestPictureGolden(t *testing.T) {
 // wellFormed reads the picture as XML and returns its elements' names.
 func wellFormed(t interface {
 	Fatalf(format string, args ...any)
-}, svg []byte) map[string]int {
+}, svg []byte,
+) map[string]int {
 	elements := map[string]int{}
 	for d := xml.NewDecoder(bytes.NewReader(svg)); ; {
 		token, err := d.Token()

@@ -40,7 +40,7 @@ func (d *drawing) legend(y int) {
 		}
 		d.printf("<rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"18\" height=\"14\" stroke=\"#9aa5b1\" stroke-width=\".5\"/>", state, x, y-12)
 		d.printf("<text x=\"%d\" y=\"%d\"><tspan class=\"b\">%s</tspan> <tspan class=\"a\">%s</tspan> %s · %s</text>\n",
-			x+26, y, state.Zh(), state, length(ms), percent(float64(ms)/float64(d.window.Ms())))
+			x+26, y, state.Zh(), state, length(ms), escaped(percent(float64(ms)/float64(d.window.Ms()))))
 		x += 250
 	}
 }

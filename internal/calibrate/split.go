@@ -60,7 +60,7 @@ func longestMs(waits []wait) int64 {
 }
 
 // chooseSplit looks for the highest level that shows a machine waiting; failing that, for the level about which a
-// person may doubt.
+// person may doubt: the lowest at which power rests, or else the highest that is often left.
 func (r *recording) chooseSplit(levels []level, offW float64, profile string) split {
 	on := r.powers.between(offW, math.Inf(1))
 	var doubt split
@@ -76,7 +76,7 @@ func (r *recording) chooseSplit(levels []level, offW float64, profile string) sp
 		if s.found && profile != "computer" {
 			return s
 		}
-		if s.found = false; s.doubtful(on) && (doubt.watts == 0 || len(doubt.waits) == 0) {
+		if s.found = false; s.doubtful(on) && (doubt.watts == 0 || len(s.waits) > 0) {
 			doubt = s
 		}
 	}
