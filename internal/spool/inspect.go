@@ -35,6 +35,7 @@ type Inspection struct {
 	ahead bool   // block is good and is to be given next
 	next  uint64 // the number that the next call gives
 	cut   Reader // cuts records from blocks; it has no log
+	whole int64  // up to here the segment holds whole blocks
 	tail  int64
 }
 
@@ -52,22 +53,22 @@ func Inspect(dir string) (*Inspection, error) {
 // look reads the state before it lists the segments, so that every number below the state's end must be in them, unless
 // it was deleted since [L-15.3].
 func (i *Inspection) look(dir string) error {
-	data, err := i.o.FS.ReadFile(filepath.Join(dir, stateName))
-	switch {
-	case err == nil:
-		if st, err := decodeState(data); err == nil {
-			i.st, i.epoch = *st, st.epoch
-		} else {
-			i.strangers = append(i.strangers, filepath.Join(dir, stateName))
-		}
-	case !errors.Is(err, fs.ErrNotExist):
-		return err
+	path := filepath.Join(dir, stateName)
+	data, err := i.o.FS.ReadFile(path)
+	none := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !none {
+		return fmt.Errorf("read state: %w", err)
+	}
+	if st, err := decodeState(data); err == nil {
+		i.st, i.epoch = *st, st.epoch
+	} else if !none {
+		i.strangers = append(i.strangers, path)
 	}
 	found, err := i.find(dir)
 	if err != nil {
 		return err
 	}
-	if err == nil && data == nil && len(found) == 0 {
+	if none && len(found) == 0 {
 		return ErrNoLog
 	}
 	return i.adopt(found)
@@ -102,11 +103,14 @@ func (i *Inspection) find(dir string) ([]foundSegment, error) {
 // adopt takes the epoch and the segments that belong to it.
 func (i *Inspection) adopt(found []foundSegment) error {
 	r := recovery{l: &Log{o: i.o}}
-	for n := len(found) - 1; n >= 0 && i.epoch == 0; n-- {
-		if i.epoch = found[n].header.epoch; found[n].headerOK {
+	for _, s := range slices.Backward(found) {
+		if i.epoch != 0 {
 			break
 		}
-		t, err := r.read(found[n])
+		if i.epoch = s.header.epoch; s.headerOK {
+			continue
+		}
+		t, err := r.read(s)
 		if err != nil {
 			return err
 		}
@@ -189,7 +193,7 @@ func (i *Inspection) fill() error {
 	err := i.scan.next(&i.block)
 	switch {
 	case err == nil:
-		i.ahead = true
+		i.ahead, i.whole = true, i.block.off+i.block.size()
 		return nil
 	case errors.Is(err, io.EOF):
 		return i.endSegment()
@@ -223,7 +227,7 @@ func (i *Inspection) open() error {
 	i.scan = scanner{
 		f: f, epoch: i.epoch, off: segmentHeaderLen, limit: s.size, floor: s.first, ceil: i.ceil(), buf: i.scan.buf[:0],
 	}
-	i.scan.known = min(s.size, segmentHeaderLen)
+	i.whole = min(s.size, segmentHeaderLen)
 	return nil
 }
 
@@ -238,11 +242,7 @@ func (i *Inspection) ceil() uint64 {
 // endSegment goes on to the next segment. What the newest one ends in is not damage: it may be being written.
 func (i *Inspection) endSegment() error {
 	if i.index+1 == len(i.segments) {
-		end := int64(segmentHeaderLen)
-		if i.block.count > 0 && i.block.first+uint64(i.block.count) == i.next {
-			end = i.block.off + i.block.size()
-		}
-		i.tail = max(0, i.segments[i.index].size-end)
+		i.tail = i.segments[i.index].size - i.whole
 	}
 	i.index++
 	return i.leave()

@@ -124,3 +124,19 @@ func (l lossList) at(n uint64) (loss Loss, ok bool, nextLost uint64) {
 	}
 	return Loss{}, false, l[i].First
 }
+
+// explain says why the first numbers of a range have no record, of a log that begins at a number. known is false for
+// what nobody knew of: damage that was just found.
+func (l lossList) explain(r Range, begin uint64) (g GapError, known bool) {
+	loss, lost, nextLost := l.at(r.First)
+	switch {
+	case lost:
+		return GapError{r.First, min(r.Last, loss.Last), loss.Cause}, true
+	case nextLost > 0 && nextLost <= r.Last:
+		r.Last = nextLost - 1
+	}
+	if r.First < begin {
+		return GapError{r.First, min(r.Last, begin-1), CauseExpired}, true // [L-13.3]
+	}
+	return GapError{r.First, r.Last, CauseCorrupt}, false
+}

@@ -155,24 +155,19 @@ func (r *Reader) gap(last uint64) error {
 func (l *Log) explain(r Range) *GapError {
 	l.mu.RLock()
 	begin, acked := l.segments[0].first, l.acked
-	loss, known, nextLost := l.lost.at(r.First)
+	g, known := l.lost.explain(r, begin)
 	l.mu.RUnlock()
-	switch {
-	case known:
-		return &GapError{r.First, min(r.Last, loss.Last), loss.Cause}
-	case nextLost > 0 && nextLost <= r.Last:
-		r.Last = nextLost - 1
+	if known {
+		return &g
 	}
-	if r.First < begin {
-		return &GapError{r.First, min(r.Last, begin-1), CauseExpired} // [L-13.3]
-	}
+	r = Range{g.First, g.Last}
 	l.noteLoss(r, CauseCorrupt) // [L-12.2]
 	if acked.containsAll(r) {
 		// The city has these: no loss is noted, but the disk is not well.
 		l.m.lose(CauseCorrupt, r.count())
 		l.log.Warn("acknowledged records are damaged", "first", r.First, "last", r.Last)
 	}
-	return &GapError{r.First, r.Last, CauseCorrupt}
+	return &g
 }
 
 // view is a segment as a reader may see it now.
