@@ -251,19 +251,19 @@ func TestAnythingGivesAValidRuleOrSaysWhyNot(t *testing.T) {
 // drawMachine is a day at a machine with a real idle level, as the package promises to recognise one: it waits for a
 // quarter of an hour at least once, and its work draws at least twice what its waiting draws.
 func drawMachine(t *rapid.T) *story {
-	s := newStory(rapid.SampledFrom([]int64{1, 2, 5, 10}).Draw(t, "every"))
+	s := newStory(rapid.SampledFrom([]int64{5, 10, 20}).Draw(t, "every"))
 	idleW := rapid.Float64Range(60, 800).Draw(t, "idle")
 	runW := idleW * rapid.Float64Range(2.2, 20).Draw(t, "ratio")
 	idleRipple := rapid.Float64Range(0, 0.08).Draw(t, "idle ripple")
 	runRipple := rapid.Float64Range(0, 0.2).Draw(t, "run ripple")
 	seconds := rapid.Int64Range
-	s.off(seconds(600, 7200).Draw(t, "off before"))
+	s.off(seconds(600, 3600).Draw(t, "off before"))
 	s.does(usage.Idle, seconds(900, 3000).Draw(t, "first wait"), idleW, idleRipple)
-	for range rapid.IntRange(4, 25).Draw(t, "jobs") {
-		s.does(usage.Running, seconds(20, 1500).Draw(t, "job"), runW, runRipple)
-		s.does(usage.Idle, seconds(40, 1500).Draw(t, "wait"), idleW, idleRipple)
+	for range rapid.IntRange(4, 15).Draw(t, "jobs") {
+		s.does(usage.Running, seconds(20, 900).Draw(t, "job"), runW, runRipple)
+		s.does(usage.Idle, seconds(40, 1200).Draw(t, "wait"), idleW, idleRipple)
 	}
-	return s.off(seconds(600, 7200).Draw(t, "off after"))
+	return s.off(seconds(600, 3600).Draw(t, "off after"))
 }
 
 func TestMachinesAreRecovered(t *testing.T) {
