@@ -126,6 +126,23 @@ func (a *answer) cell(i int) cell {
 	return a.cells[i]
 }
 
+// tag returns the current row's encoded value of a tag, whether it is a column or grouped by.
+func (a *answer) tag(name string) string {
+	if i := a.column(name); i >= 0 {
+		return string(a.cell(i).tag())
+	}
+	return a.tags[name]
+}
+
+// instant returns the current row's time in digits.
+func (a *answer) instant() string {
+	c := a.cell(a.column("time"))
+	if c.kind == cellInteger {
+		return strconv.FormatInt(c.number, 10)
+	}
+	return string(c.text)
+}
+
 func (s *Store) judgeQuery(res *http.Response) error {
 	text := res.Header.Get("X-Influxdb-Error") // the body is in one of two formats
 	if text == "" {
@@ -172,10 +189,16 @@ const (
 	cellBool
 )
 
-var errCell = errors.New("field of another type than this program writes")
+var (
+	errCell = errors.New("field of another type than this program writes")
+	// errIncomplete says that a point lacks a field. InfluxDB shows a point's fields one by one while it takes them.
+	errIncomplete = errors.New("point without all of its fields")
+)
 
 func (c cell) integer() (int64, error) {
 	switch c.kind {
+	case cellNull:
+		return 0, errIncomplete
 	case cellInteger:
 		return c.number, nil
 	case cellDigits:
@@ -186,6 +209,8 @@ func (c cell) integer() (int64, error) {
 
 func (c cell) real() (float64, error) {
 	switch c.kind {
+	case cellNull:
+		return 0, errIncomplete
 	case cellFloat:
 		return c.float, nil
 	case cellInteger:
@@ -196,13 +221,18 @@ func (c cell) real() (float64, error) {
 	return 0, errCell
 }
 
-// string returns the text's bytes, none for null: InfluxDB keeps empty strings, but no field at all reads the same.
 func (c cell) string() ([]byte, error) {
-	if c.kind == cellText || c.kind == cellNull {
+	switch c.kind {
+	case cellNull:
+		return nil, errIncomplete
+	case cellText:
 		return c.text, nil
 	}
 	return nil, errCell
 }
+
+// tag returns the text of a tag, of which null is the absence.
+func (c cell) tag() []byte { return c.text }
 
 // execute sends a statement that changes the server.
 func (s *Store) execute(ctx context.Context, statement string) error {

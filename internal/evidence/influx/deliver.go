@@ -108,18 +108,26 @@ func (s *Store) post(ctx context.Context, body []byte) (*refusedWrite, error) {
 			return refused, err
 		}
 		s.m.waits.Inc()
-		pause := wait/2 + rand.N(wait)
+		length := wait/2 + rand.N(wait)
 		if after > 0 {
-			pause = after
+			length = after
 		}
 		wait *= 2
-		timer := time.NewTimer(min(pause, maxWait))
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return nil, fmt.Errorf("%w; %w", err, ctx.Err())
+		if stopped := pause(ctx, min(length, maxWait)); stopped != nil {
+			return nil, fmt.Errorf("%w; %w", err, stopped)
 		}
+	}
+}
+
+// pause returns after a while, or with the context's error when that ends first.
+func pause(ctx context.Context, length time.Duration) error {
+	timer := time.NewTimer(length)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

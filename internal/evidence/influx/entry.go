@@ -1,9 +1,12 @@
 package influx
 
 import (
+	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/jishi-telemetry/jishi/internal/evidence"
 	"github.com/jishi-telemetry/jishi/internal/telemetry"
@@ -21,6 +24,7 @@ type decoding struct {
 	texts  map[string]string
 	names  map[string]string // from their encoded form
 	metas  map[string]*plan
+	index  int64 // of the last raw record in its message
 }
 
 // places are the columns of a layout, -1 where there is none.
@@ -44,7 +48,7 @@ func decode(a *answer, kind telemetry.Kind) *decoding {
 }
 
 // fill overwrites the entry with the next row, but for its device, and reports whether there was one. A row that cannot
-// be decoded is an error: evidence is not skipped.
+// be decoded is an error, errIncomplete when it may be whole a little later: evidence is not skipped.
 func (d *decoding) fill(e *evidence.Entry) (bool, error) {
 	ok, err := d.a.next()
 	if err != nil || !ok {
@@ -54,7 +58,7 @@ func (d *decoding) fill(e *evidence.Entry) (bool, error) {
 		d.arrange()
 	}
 	if err := d.row(e); err != nil {
-		return false, fmt.Errorf("decode %s: %w", d.kind, err)
+		return true, fmt.Errorf("decode %s: %w", d.kind, err)
 	}
 	return true, nil
 }
@@ -118,12 +122,13 @@ func (d *decoding) sample(f *fields, p *plan, e *evidence.Entry) {
 }
 
 func (d *decoding) raw(f *fields, e *evidence.Entry) {
-	e.EventMs = f.integer(d.at.eventMs)
-	e.Device, e.Channel = f.name(d.at.device), f.name(d.at.channel)
-	e.Reason, e.Detail, e.Topic = telemetry.Reason(f.text(d.at.reason)), f.text(d.at.detail), f.text(d.at.topic)
-	if coded := f.bytes(d.at.payloadHex); len(coded) > 0 {
+	e.EventMs, d.index = f.integer(d.at.eventMs), f.integer(d.at.index)
+	e.Device, e.Channel = f.name(f.bytes(d.at.device)), f.name(f.bytes(d.at.channel))
+	e.Reason = telemetry.Reason(f.name(d.a.cell(d.at.reason).tag()))
+	e.Detail, e.Topic = f.text(d.at.detail), f.text(d.at.topic)
+	if coded := d.a.cell(d.at.payloadHex); coded.kind != cellNull {
 		var err error
-		e.Payload, err = hex.AppendDecode(e.Payload[:0], coded)
+		e.Payload, err = hex.AppendDecode(e.Payload[:0], f.bytes(d.at.payloadHex))
 		f.fail(err)
 		return
 	}
@@ -175,14 +180,18 @@ func (f *fields) channel() string {
 	if f.d.at.channel < 0 { // grouped by it
 		return decoded(f.d.a.tags["channel"])
 	}
-	return f.name(f.d.at.channel)
+	return f.name(f.d.a.cell(f.d.at.channel).tag())
 }
 
-func (f *fields) name(column int) string { return remember(f.d.names, f.bytes(column), decoded) }
+// name takes a name's encoding back.
+func (f *fields) name(encoded []byte) string { return remember(f.d.names, encoded, decoded) }
 
 // plan returns what the row's meta field says.
 func (f *fields) plan() *plan {
 	text := f.bytes(f.d.at.meta)
+	if f.err != nil {
+		return &plan{}
+	}
 	if p, ok := f.d.metas[string(text)]; ok {
 		return p
 	}
@@ -193,11 +202,9 @@ func (f *fields) plan() *plan {
 	}
 	p := &plan{meta: *m}
 	for _, q := range m.quantities {
-		at := f.d.a.column(q)
-		if at < 0 {
-			f.fail(fmt.Errorf("the device said %s for the first time while it was read: read again", q))
-		}
-		p.columns = append(p.columns, at)
+		// Where there is no such column the device says the quantity for the first time while it is read: the cell is null
+		// and the point incomplete.
+		p.columns = append(p.columns, f.d.a.column(q))
 	}
 	if len(f.d.metas) >= maxRemembered {
 		clear(f.d.metas)
@@ -228,4 +235,56 @@ func parsed[T any](f *fields, column int, parse func(string) (T, error)) T {
 	v, err := parse(f.text(column))
 	f.fail(err)
 	return v
+}
+
+// selection is a kind of points, and how to find one of them again.
+type selection struct {
+	store       *Store
+	kind        telemetry.Kind
+	measurement string
+	where       string   // what is true of all of them
+	tags        []string // what else tells their series apart; columns of the statement, or tags it groups by
+}
+
+const (
+	againTries = 10
+	againFirst = 2 * time.Millisecond // doubled each time, two seconds in all
+)
+
+// next fills in the next row. A point that is just being written is looked up until it is whole: the server is in the
+// middle of taking it.
+func (n selection) next(ctx context.Context, d *decoding, e *evidence.Entry) (bool, error) {
+	ok, err := d.fill(e)
+	if !errors.Is(err, errIncomplete) {
+		return ok && err == nil, err
+	}
+	where := n.where + " AND time = " + d.a.instant()
+	for _, tag := range n.tags {
+		where += " AND " + condition(tag, d.a.tag(tag))
+	}
+	for try, wait := 0, againFirst; ; try, wait = try+1, 2*wait {
+		found, err := n.again(ctx, where, d, e)
+		if !errors.Is(err, errIncomplete) || try == againTries {
+			return found, err
+		}
+		if err := pause(ctx, wait); err != nil {
+			return false, err
+		}
+	}
+}
+
+// again reads one point with all its fields.
+func (n selection) again(ctx context.Context, where string, d *decoding, e *evidence.Entry) (bool, error) {
+	a, err := n.store.ask(ctx, `SELECT * FROM "`+n.measurement+`" WHERE `+where)
+	if err != nil {
+		return false, err
+	}
+	defer a.close()
+	fresh := decode(a, n.kind)
+	ok, err := fresh.fill(e)
+	if err == nil && !ok {
+		err = errIncomplete
+	}
+	d.index = fresh.index
+	return ok, err
 }

@@ -151,7 +151,10 @@ func appendWord(b []byte, text string) []byte {
 }
 
 // tagIs returns the InfluxQL condition that a tag, or a field that is encoded like one, has the value; an empty one is
-// the tag's absence. Of what InfluxQL reads in a string, only the quote is left in an encoded text.
-func tagIs(tag, value string) string {
-	return `"` + tag + `" = '` + strings.ReplaceAll(encoded(value), "'", `\'`) + "'"
+// the tag's absence.
+func tagIs(tag, value string) string { return condition(tag, encoded(value)) }
+
+// condition is tagIs for a value that is encoded already: of what InfluxQL reads in a string, only the quote is left.
+func condition(tag, encoded string) string {
+	return `"` + tag + `" = '` + strings.ReplaceAll(encoded, "'", `\'`) + "'"
 }

@@ -62,12 +62,12 @@ func (s *Store) last(ctx context.Context, q evidence.Query, kinds []telemetry.Ki
 			samples += " AND " + inChannels(q.Channels)
 		}
 		var err error
-		if found, err = s.lastOfEach(ctx, telemetry.KindSample, q.Device, samples); err != nil {
+		if found, err = s.lastOfEach(ctx, telemetry.KindSample, q, samples); err != nil {
 			return nil, err
 		}
 	}
 	if slices.Contains(kinds, telemetry.KindLink) {
-		links, err := s.lastOfEach(ctx, telemetry.KindLink, q.Device, where)
+		links, err := s.lastOfEach(ctx, telemetry.KindLink, q, where)
 		if err != nil {
 			return nil, err
 		}
@@ -79,7 +79,7 @@ func (s *Store) last(ctx context.Context, q evidence.Query, kinds []telemetry.Ki
 }
 
 // lastOfEach returns the last entry of each channel.
-func (s *Store) lastOfEach(ctx context.Context, kind telemetry.Kind, device, where string) ([]evidence.Entry, error) {
+func (s *Store) lastOfEach(ctx context.Context, kind telemetry.Kind, q evidence.Query, where string) ([]evidence.Entry, error) {
 	measurement := sampleName
 	if kind == telemetry.KindLink {
 		measurement = linkName
@@ -91,11 +91,12 @@ func (s *Store) lastOfEach(ctx context.Context, kind telemetry.Kind, device, whe
 	}
 	defer a.close()
 	d := decode(a, kind)
+	points := selection{s, kind, measurement, ofDevice(q), []string{"channel"}}
 	var found []evidence.Entry
 	for {
 		e := evidence.Entry{}
-		e.Device = device
-		ok, err := d.fill(&e)
+		e.Device = q.Device
+		ok, err := points.next(ctx, d, &e)
 		if err != nil || !ok {
 			return found, err
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -29,7 +30,7 @@ func (s *Store) Quarantine(ctx context.Context, base string, window span.Span, y
 		edges := span.Span{StartMs: clamp(window.StartMs), EndMs: clamp(window.EndMs-1) + 1}
 		yield := guard(yield)
 		var tied []held
-		err := s.eachHeld(ctx, tagIs("base", base)+" AND "+during(edges), func(h held) error {
+		err := s.eachHeld(ctx, tagIs("base", base), during(edges), func(h held) error {
 			if !window.Contains(h.ReceivedMs) {
 				return nil
 			}
@@ -64,27 +65,27 @@ func yieldHeld(tied []held, yield func(*evidence.Entry) error) error {
 	return nil
 }
 
-// eachHeld calls yield for each entry of a selection, in order of receive time, with slices of its own.
-func (s *Store) eachHeld(ctx context.Context, where string, yield func(held) error) error {
+// eachHeld calls yield for each of a base's entries in a selection, in order of receive time, with slices of its own.
+func (s *Store) eachHeld(ctx context.Context, base, where string, yield func(held) error) error {
 	columns := []string{
+		"bridge", "epoch",
 		"seq", "received_ms", "collected_ms", "device_ms", "meta",
 		"event_ms", "index", "device", "channel", "reason", "detail", "topic", "payload", "payload_hex",
 	}
-	a, err := s.ask(ctx, selectFrom(quarantineName, columns, where))
+	a, err := s.ask(ctx, selectFrom(quarantineName, columns, base+" AND "+where))
 	if err != nil {
 		return err
 	}
 	defer a.close()
 	d := decode(a, telemetry.KindRaw)
+	points := selection{s, telemetry.KindRaw, quarantineName, base, []string{"bridge", "epoch", "reason"}}
 	for {
 		var h held
-		ok, err := d.fill(&h.Entry)
+		ok, err := points.next(ctx, d, &h.Entry)
 		if err != nil || !ok {
 			return err
 		}
-		if h.index, err = a.cell(d.at.index).integer(); err != nil {
-			return fmt.Errorf("decode quarantine: %w", err)
-		}
+		h.index = d.index
 		if err := yield(h); err != nil {
 			return err
 		}
@@ -93,9 +94,9 @@ func (s *Store) eachHeld(ctx context.Context, where string, yield func(held) err
 
 // rawOf returns a device's raw records in the window of event time, which is a field: they are sorted in memory.
 func (s *Store) rawOf(ctx context.Context, q evidence.Query, w span.Span) (evidence.Cursor, error) {
-	where := tagIs("base", q.Base) + " AND " + tagIs("device", q.Device) + " AND " + eventDuring(w)
+	where := tagIs("device", q.Device) + " AND " + eventDuring(w)
 	var all []held
-	err := s.eachHeld(ctx, where, func(h held) error {
+	err := s.eachHeld(ctx, tagIs("base", q.Base), where, func(h held) error {
 		all = append(all, h)
 		return nil
 	})
@@ -119,13 +120,23 @@ func (s *Store) Receipts(ctx context.Context, base, bridge string) ([]evidence.B
 	columns := []string{
 		"bridge", "epoch", "missing", "first_seq", "last_seq", "first_ms", "last_ms", "collected_ms", "chain_before", "chain_after",
 	}
+	statement := selectFrom(receiptName, columns, where)
 	var all []evidence.BridgeReceipt
-	err := s.view("read receipts", func() error {
-		return s.each(ctx, selectFrom(receiptName, columns, where), func(a *answer) error {
-			r, err := decodeReceipt(a)
-			all = append(all, r)
-			return err
-		})
+	err := s.view("read receipts", func() (err error) {
+		for try, wait := 0, againFirst; ; try, wait = try+1, 2*wait {
+			all = all[:0]
+			err = s.each(ctx, statement, func(a *answer) error {
+				r, err := decodeReceipt(a)
+				all = append(all, r)
+				return err
+			})
+			if !errors.Is(err, errIncomplete) || try == againTries {
+				return err
+			}
+			if err := pause(ctx, wait); err != nil {
+				return err
+			}
+		}
 	})
 	if err != nil {
 		return nil, err
@@ -138,12 +149,12 @@ func decodeReceipt(a *answer) (evidence.BridgeReceipt, error) {
 	f := fields{d: decode(a, 0)}
 	integer := func(name string) int64 { return f.integer(a.column(name)) }
 	text := func(name string) string { return string(f.bytes(a.column(name))) }
-	r := evidence.BridgeReceipt{Bridge: decoded(text("bridge")), Receipt: evidence.Receipt{
-		First: uint64(integer("first_seq")), Last: uint64(integer("last_seq")), Missing: text("missing") == "true",
+	r := evidence.BridgeReceipt{Bridge: decoded(a.tag("bridge")), Receipt: evidence.Receipt{
+		First: uint64(integer("first_seq")), Last: uint64(integer("last_seq")), Missing: a.tag("missing") == "true",
 		FirstMs: integer("first_ms"), LastMs: integer("last_ms"), CollectedMs: integer("collected_ms"),
 	}}
 	var err error
-	r.Epoch, err = strconv.ParseUint(text("epoch"), 16, 64)
+	r.Epoch, err = strconv.ParseUint(a.tag("epoch"), 16, 64)
 	f.fail(err)
 	for name, chain := range map[string]*[32]byte{"chain_before": &r.ChainBefore, "chain_after": &r.ChainAfter} {
 		b, err := hex.DecodeString(text(name))

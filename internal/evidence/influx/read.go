@@ -72,9 +72,10 @@ func (s *Store) scan(ctx context.Context, kind telemetry.Kind, q evidence.Query,
 		return nil, nil, err
 	}
 	d := decode(a, kind)
+	points := selection{s, kind, measurement, ofDevice(q), []string{"channel"}}
 	return evidence.Ties(func(e *evidence.Entry) (bool, error) {
 		e.Device = q.Device
-		return d.fill(e)
+		return points.next(ctx, d, e)
 	}), a, nil
 }
 
@@ -99,7 +100,7 @@ func (s *Store) survey(ctx context.Context, where string) ([]string, error) {
 		if columns == nil {
 			columns = []string{"state"}
 		}
-		text, err := a.cell(a.column("distinct")).string()
+		text, err := a.cell(a.column("distinct")).string() // never null: a distinct value is one
 		if err != nil {
 			return nil, err
 		}
