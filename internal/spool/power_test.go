@@ -123,7 +123,7 @@ func (w *witness) check(t *testing.T, log *spool.Log) {
 // there, nothing wrong is shown, no number is given twice.
 func TestPowerLossAtAnyStep(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(400) {
+	for seed := range uint64(150) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			rng := rand.New(rand.NewPCG(seed, 3))

@@ -315,6 +315,10 @@ func (r *recovery) accountForLosses() error {
 	for _, s := range r.segments {
 		l.segments = append(l.segments, s.segment)
 	}
+	// The newest name may be one that a killed process had not synced yet; the state must not outlive it [L-4.3].
+	if err := l.o.FS.SyncDir(l.dir); err != nil {
+		return fmt.Errorf("sync directory: %w", err)
+	}
 	return l.changeState(func(s *state) { s.limit = r.next + reservation })
 }
 
@@ -384,7 +388,7 @@ func (r *recovery) goOn() error {
 			return fmt.Errorf("open newest segment: %w", err)
 		}
 		l.active = f
-		return l.o.FS.SyncDir(l.dir)
+		return nil
 	}
 	// A file that has this name already holds no record: it is made again.
 	s, f, err := l.createSegment(r.next, l.chain, os.O_TRUNC)
