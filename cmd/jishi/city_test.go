@@ -10,9 +10,11 @@ import (
 	"github.com/jishi-telemetry/jishi/internal/calendar"
 	"github.com/jishi-telemetry/jishi/internal/evidence"
 	"github.com/jishi-telemetry/jishi/internal/evidence/embedded"
+	"github.com/jishi-telemetry/jishi/internal/evidence/influx"
 	"github.com/jishi-telemetry/jishi/internal/evidence/influx/influxdtest"
 	"github.com/jishi-telemetry/jishi/internal/frame"
 	"github.com/jishi-telemetry/jishi/internal/mqtt"
+	"github.com/jishi-telemetry/jishi/internal/obs"
 	"github.com/jishi-telemetry/jishi/internal/registry"
 	"github.com/jishi-telemetry/jishi/internal/settle"
 )
@@ -128,7 +130,7 @@ func (c *city) startBridge() {
 
 func (c *city) startCollector() {
 	c.t.Helper()
-	args := append([]string{"collect", "--city.url", "tcp://" + c.cityAddr, "--admin.addr", "", "--log.level", "warn"}, c.storeArgs()...)
+	args := append([]string{"collect", "--city.url", "tcp://" + c.cityAddr, "--log.level", "warn"}, c.storeArgs()...)
 	c.collector = start(c.t, "collector", "collecting", args...)
 }
 
@@ -141,7 +143,7 @@ func (c *city) replay(args ...string) *process {
 func (c *city) drained(limit time.Duration) {
 	c.t.Helper()
 	until(c.t, limit, "the city has everything", func() bool {
-		return metric(c.t, c.adminAddr, "jishi_spool_pending_records") == 0
+		return metric(c.t, c.adminAddr, "jishi_log_pending_records") == 0
 	})
 }
 
@@ -150,7 +152,9 @@ func (c *city) store() evidence.Store {
 	c.t.Helper()
 	var store evidence.Store
 	var err error
-	{
+	if c.influxd != nil {
+		store, err = influx.New(influx.Options{URL: c.influxd.URL(), Bucket: "jishi/autogen", Token: obs.Secret(c.influxd.Token())})
+	} else {
 		store, err = embedded.Open(c.t.Context(), c.path("city", "evidence.db"), embedded.Options{ReadOnly: true})
 	}
 	if err != nil {

@@ -2,6 +2,5 @@ package main
 
 import "github.com/spf13/cobra"
 
-func newFrames() *cobra.Command    { return &cobra.Command{Use: "frames"} }
-func newCalibrate() *cobra.Command { return &cobra.Command{Use: "calibrate"} }
-func newTop() *cobra.Command       { return &cobra.Command{Use: "top"} }
+func newFrames() *cobra.Command { return &cobra.Command{Use: "frames"} }
+func newTop() *cobra.Command    { return &cobra.Command{Use: "top"} }

@@ -27,6 +27,7 @@ import (
 	"github.com/jishi-telemetry/jishi/internal/dialect/tasmota"
 	"github.com/jishi-telemetry/jishi/internal/evidence"
 	"github.com/jishi-telemetry/jishi/internal/evidence/embedded"
+	"github.com/jishi-telemetry/jishi/internal/evidence/influx"
 	"github.com/jishi-telemetry/jishi/internal/frame"
 	"github.com/jishi-telemetry/jishi/internal/ledger"
 	"github.com/jishi-telemetry/jishi/internal/lifecycle"
@@ -82,7 +83,25 @@ func openRegistry(c *settings) (*registry.Registry, error) {
 
 // openStore opens the evidence store that the settings name.
 func openStore(ctx context.Context, c *settings, readOnly bool) (evidence.Store, error) {
+	if c.String("evidence.kind") == "influx" {
+		return openInflux(ctx, c, readOnly)
+	}
 	return embedded.Open(ctx, c.path("evidence.path", "evidence.db"), embedded.Options{ReadOnly: readOnly})
+}
+
+// openInflux connects to InfluxDB, and makes sure that the bucket is there for a process that will write.
+func openInflux(ctx context.Context, c *settings, readOnly bool) (evidence.Store, error) {
+	store, err := influx.New(influx.Options{
+		URL: c.String("influx.url"), Org: c.String("influx.org"), Bucket: c.String("influx.bucket"),
+		Token: obs.Secret(c.Secret("influx.token").Reveal()),
+	})
+	if err != nil || readOnly {
+		return store, err
+	}
+	if err := store.EnsureBucket(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("set up InfluxDB: %w", err), store.Close())
+	}
+	return store, nil
 }
 
 // openLog opens the base's log.
@@ -150,7 +169,7 @@ func (p *process) startBridge(ctx context.Context, key ed25519.PrivateKey) (*bri
 		Publish: func(topic string, payload []byte) error { return broker.Publish(topic, payload, false, 0) },
 		Route: func(in mqtt.Inbound) {
 			// A subscriber at the base that misses a message still finds it in the log.
-			_ = broker.Publish(in.Topic, in.Payload, in.Retained, in.QoS)
+			_ = broker.Publish(in.Topic, in.Payload, in.Retain, in.QoS)
 		},
 		Logger: p.log.With("part", "bridge"), Registerer: p.metrics,
 	})

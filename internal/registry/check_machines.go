@@ -82,8 +82,8 @@ func (r PowerRule) check(p place) {
 	}
 	if !(r.RunW > 0 && r.RunW <= maxPowerW) {
 		p.field("run_w").bad(given(r.RunW), "必填：大于 0，至多 10000000 瓦", "required: more than 0, at most 10000000 watts")
-	} else if r.OffW <= maxPowerW && r.OffW >= r.RunW {
-		p.field("run_w").bad(number(r.RunW), fmt.Sprintf("应大于 off_w（%s 瓦）", number(r.OffW)), fmt.Sprintf("want more than off_w (%s watts)", number(r.OffW)))
+	} else if r.OffW <= maxPowerW && r.OffW > r.RunW {
+		p.field("run_w").bad(number(r.RunW), fmt.Sprintf("应不小于 off_w（%s 瓦）", number(r.OffW)), fmt.Sprintf("want at least off_w (%s watts)", number(r.OffW)))
 	}
 	if !(r.Hysteresis >= 0 && r.Hysteresis <= 0.5) {
 		p.field("hysteresis").bad(number(r.Hysteresis), "应为 0 至 0.5", "want 0 to 0.5")

@@ -171,7 +171,7 @@ type Signal struct {
 // PowerRule reads a state from power: off below OffW, running from RunW on, idle between. Running ends below
 // RunW × (1 − Hysteresis).
 type PowerRule struct {
-	OffW       float64 // watts, 0 <= OffW < RunW
+	OffW       float64 // watts, 0 <= OffW <= RunW; equal when the machine has no idle level
 	RunW       float64 // watts
 	Hysteresis float64 // ratio, 0 to 0.5
 	DwellOn    time.Duration

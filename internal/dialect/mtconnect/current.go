@@ -24,20 +24,25 @@ type lateness struct {
 	previousMs int64
 }
 
-const lateHourMs = 60 * 60 * 1000
+const (
+	lateHourMs = 60 * 60 * 1000
+	// slowestMs is the most that a clock is taken to be slow; what arrives later says nothing about the clock.
+	slowestMs = 6 * lateHourMs
+)
 
-// usual returns the least lateness lately, and takes in another.
+// usual returns the least lateness lately, 0 when none is known, and takes in another.
 func (l *lateness) usual(receivedMs, lateMs int64) int64 {
+	usual := max(0, min(l.leastMs, l.previousMs))
 	switch {
+	case lateMs > slowestMs:
 	case !l.known:
 		*l = lateness{known: true, hourMs: receivedMs, leastMs: lateMs, previousMs: lateMs}
-		return 0
 	case receivedMs-l.hourMs >= lateHourMs:
 		l.hourMs, l.previousMs, l.leastMs = receivedMs, l.leastMs, lateMs
+	default:
+		l.leastMs = min(l.leastMs, lateMs)
 	}
-	usual := min(l.leastMs, l.previousMs)
-	l.leastMs = min(l.leastMs, lateMs)
-	return max(0, usual)
+	return usual
 }
 
 // restated returns the records, and for each that is old on arrival the same again as of now. A value that the broker
