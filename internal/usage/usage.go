@@ -106,11 +106,12 @@ func Timeline(points []Point, rule Rule, window span.Span) []Segment {
 	if window.Empty() {
 		return nil
 	}
-	return clip(rule.timeline(points, window), window)
+	return Join(rule.timeline(points, window), window)
 }
 
-// clip cuts segments to the window, fills what they leave open with unknown, and merges equal neighbours.
-func clip(segments []Segment, window span.Span) []Segment {
+// Join makes one timeline of segments that are in order and do not overlap: it cuts them to the window, fills what they
+// leave open with unknown, and merges equal neighbours.
+func Join(segments []Segment, window span.Span) []Segment {
 	var out []Segment
 	at := window.StartMs
 	for _, s := range segments {
