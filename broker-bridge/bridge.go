@@ -8,12 +8,12 @@
 //	Deliver    a device's message arrives, and waits its turn               (bridge.go)
 //	decode     its dialect says what it means; what cannot be read is kept  (decode.go)
 //	commit     a batch goes to the log, one fsync, then the PUBACKs         (commit.go)
+//	fill       what is on disk is read back and sealed into frames          (fill.go)
 //	forward    frames go out in a sliding window until they are stored      (forward.go, window.go)
 package bridge
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -23,9 +23,8 @@ import (
 
 // Bridge moves device messages from a base's broker to its log, and from the log to the city.
 type Bridge struct {
-	o       Options
-	inbox   chan mqtt.Inbound
-	stopped chan struct{}
+	o     Options
+	inbox *inbox
 	// simulatedMs is the replayed clock, 0 before its first message; only used with Options.ReplayClock.
 	simulatedMs atomic.Int64
 	status      status
@@ -38,7 +37,7 @@ func New(o Options) (*Bridge, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Bridge{o: o, inbox: make(chan mqtt.Inbound, o.InboxMessages), stopped: make(chan struct{})}
+	b := &Bridge{o: o, inbox: newInbox(o.InboxMessages)}
 	b.m = newMetrics(o.Registerer, b)
 	return b, nil
 }
@@ -47,28 +46,27 @@ func New(o Options) (*Bridge, error) {
 // while the inbox is full, which holds back the one connection it is called for. The message is acknowledged after it is
 // on disk; after Run has ended, or when the log can take no more, it is not acknowledged, and the device sends it again.
 // It may be called concurrently; the messages of one caller keep their order.
-func (b *Bridge) Deliver(in mqtt.Inbound) {
-	select {
-	case b.inbox <- in:
-	case <-b.stopped:
-	}
-}
+func (b *Bridge) Deliver(in mqtt.Inbound) { b.inbox.put(in) }
 
 // Run decodes and commits what Deliver takes, until ctx ends (then nil) or the log fails (then its error: the process is
 // to be restarted, since a disk that failed once is not trusted again). It may be called once.
 func (b *Bridge) Run(ctx context.Context) error {
-	defer close(b.stopped)
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	defer b.inbox.stop()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 
 	decoded := make(chan *batch, 1)
+	var failed error
 	var wg sync.WaitGroup
-	wg.Go(func() { cancel(b.commitAll(ctx, decoded)) })
+	wg.Go(func() {
+		defer cancel()
+		failed = b.commitAll(ctx, decoded)
+	})
 	wg.Go(func() { b.retain(ctx) })
 	b.decodeAll(ctx, decoded)
 	wg.Wait()
-	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) {
-		return fmt.Errorf("run bridge %s: %w", b.o.ID, err)
+	if failed != nil {
+		return fmt.Errorf("run bridge %s: %w", b.o.ID, failed)
 	}
 	return nil
 }

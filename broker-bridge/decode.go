@@ -41,7 +41,7 @@ func (b *Bridge) decodeAll(ctx context.Context, decoded chan<- *batch) {
 			return
 		case <-poll.C:
 			next.requests = b.poll()
-		case in := <-b.inbox:
+		case in := <-b.inbox.queue:
 			b.decode(next, in)
 			b.drain(next)
 		}
@@ -60,7 +60,7 @@ func (b *Bridge) decodeAll(ctx context.Context, decoded chan<- *batch) {
 func (b *Bridge) drain(next *batch) {
 	for len(next.messages) < maxBatchMessages && next.bytes < maxBatchBytes {
 		select {
-		case in := <-b.inbox:
+		case in := <-b.inbox.queue:
 			b.decode(next, in)
 		default:
 			return
@@ -70,6 +70,7 @@ func (b *Bridge) drain(next *batch) {
 
 // decode adds one message to the batch.
 func (b *Bridge) decode(next *batch, in mqtt.Inbound) {
+	b.inbox.took(in)
 	if b.o.ReplayClock && in.Topic == ClockTopic {
 		b.setClock(next, in)
 		return
@@ -81,12 +82,12 @@ func (b *Bridge) decode(next *batch, in mqtt.Inbound) {
 	}
 	m := telemetry.Message{ReceivedMs: receivedMs}
 	result, err := b.interpret(&m, in)
-	if err != nil {
-		result.Records = append(result.Records, b.quarantine(in, receivedMs, err))
-	}
 	m.Records = result.Records
+	if err != nil {
+		m.Records = append(m.Records, quarantine(in, receivedMs, err))
+	}
+	body := canonical(&m, in)
 	b.observe(&m)
-	body := frame.AppendMessage(nil, &m)
 	next.entries = append(next.entries, spool.Entry{Body: body, Raw: rawEntry(in), ReceivedMs: receivedMs})
 	next.messages = append(next.messages, in)
 	next.requests = append(next.requests, result.Requests...)
@@ -108,8 +109,9 @@ func (b *Bridge) interpret(m *telemetry.Message, in mqtt.Inbound) (dialect.Resul
 	return result, err
 }
 
-// quarantine keeps a message that could not be read, with the reason; the whole of it stays in the base's log.
-func (b *Bridge) quarantine(in mqtt.Inbound, receivedMs int64, err error) telemetry.Record {
+// quarantine keeps a message that could not be read, with the reason. Its beginning goes to the city; as much of it as
+// the log takes, which is all of an ordinary one, stays in the base's log.
+func quarantine(in mqtt.Inbound, receivedMs int64, err error) telemetry.Record {
 	var why *dialect.Error
 	if !errors.As(err, &why) {
 		why = &dialect.Error{Reason: telemetry.ReasonMalformed, Detail: err.Error()}
@@ -119,6 +121,23 @@ func (b *Bridge) quarantine(in mqtt.Inbound, receivedMs int64, err error) teleme
 		EventMs: receivedMs, Reason: why.Reason, Detail: cut(why.Detail, telemetry.MaxDetail),
 		Topic: cut(in.Topic, telemetry.MaxDetail), Payload: in.Payload[:min(len(in.Payload), telemetry.MaxRawPayload)],
 	}
+}
+
+// canonical returns the message's bytes for the log, which are sent as they are. When a decoder let pass what no frame can
+// carry, the message becomes a raw record: logged as it was, it would come back unsent for ever.
+func canonical(m *telemetry.Message, in mqtt.Inbound) []byte {
+	body := frame.AppendMessage(nil, m)
+	err := frame.CheckMessage(body)
+	if err == nil {
+		return body
+	}
+	why := &dialect.Error{Reason: telemetry.ReasonMalformed, Detail: err.Error()}
+	if errors.Is(err, frame.ErrTooLarge) {
+		why.Reason = telemetry.ReasonOversized
+	}
+	m.Dialect = cut(m.Dialect, telemetry.MaxName)
+	m.Records = []telemetry.Record{quarantine(in, m.ReceivedMs, why)}
+	return frame.AppendMessage(nil, m)
 }
 
 // poll asks the dialects which devices are to be asked for a sign of life.
@@ -150,12 +169,12 @@ func (b *Bridge) nowMs() (int64, bool) {
 	return ms, ms != 0
 }
 
-// rawEntry is the message as it came: topic, a zero byte (which no MQTT topic holds), payload.
+// rawEntry is the message as it came: topic, a zero byte (which no MQTT topic holds), payload; cut to what the log takes.
 func rawEntry(in mqtt.Inbound) []byte {
-	raw := make([]byte, 0, len(in.Topic)+1+len(in.Payload))
+	raw := make([]byte, 0, min(len(in.Topic)+1+len(in.Payload), spool.MaxRaw))
 	raw = append(raw, in.Topic...)
 	raw = append(raw, 0)
-	return append(raw, in.Payload...)
+	return append(raw, in.Payload[:min(len(in.Payload), spool.MaxRaw-len(raw))]...)
 }
 
 // cut shortens a text to at most n bytes of valid UTF-8.

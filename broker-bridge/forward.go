@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"sync"
 	"time"
 
@@ -59,16 +58,19 @@ func (b *Bridge) watch(ctx context.Context, grown chan<- struct{}) {
 
 // forwarder is the sender's side of the window protocol for one connection.
 type forwarder struct {
-	b         *Bridge
-	up        Uplink
-	window    window
-	builder   *frame.Builder
-	reader    *spool.Reader
-	next      uint64        // the next record to read
-	stored    []spool.Range // what the city had when the connection began, to be stepped over
-	held      frame.Range   // the records in the builder
-	begun     time.Time     // when the builder got its first record
-	announced []spool.Range
+	b       *Bridge
+	up      Uplink
+	window  window
+	builder *frame.Builder
+	begun   time.Time   // when the builder got its first record
+	held    frame.Range // the records in the builder
+
+	reader     *spool.Reader
+	record     spool.Record // read, and still to be put into the builder when waiting
+	waiting    bool
+	next       uint64        // the next record to read
+	stored     []spool.Range // what the city has, to be stepped over; without what is below next
+	unsendable []frame.Range // records that no frame can carry, not yet acknowledged as missing
 }
 
 func (b *Bridge) newForwarder(up Uplink) (*forwarder, error) {
@@ -93,7 +95,7 @@ func (f *forwarder) close() {
 func (f *forwarder) run(ctx context.Context, grown <-chan struct{}) error {
 	for {
 		if err := f.fill(ctx); err != nil {
-			return err
+			return ended(ctx, err)
 		}
 		timer := f.timer()
 		select {
@@ -112,11 +114,19 @@ func (f *forwarder) run(ctx context.Context, grown <-chan struct{}) error {
 		case <-grown:
 		case <-timer.C:
 			if err := f.repeat(ctx); err != nil {
-				return err
+				return ended(ctx, err)
 			}
 		}
 		timer.Stop()
 	}
+}
+
+// ended returns nil for an error that only says that the context ended.
+func ended(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return nil
+	}
+	return err
 }
 
 // timer fires when a waiting frame must go or an acknowledgement is late.
@@ -133,122 +143,6 @@ func (f *forwarder) timer() *time.Timer {
 	return time.NewTimer(max(0, time.Until(at)))
 }
 
-// fill reads records into frames and sends each that is full or has waited long enough, while the window has room.
-func (f *forwarder) fill(ctx context.Context) error {
-	if err := f.announceMissing(ctx); err != nil {
-		return err
-	}
-	for !f.window.full() {
-		full, err := f.readOne()
-		switch {
-		case errors.Is(err, io.EOF):
-			if f.builder.Len() > 0 && time.Since(f.begun) >= f.b.o.Linger {
-				return f.send(ctx)
-			}
-			return nil
-		case errors.Is(err, errBreak):
-			full = f.builder.Len() > 0
-		case err != nil:
-			return err
-		}
-		if full {
-			if err := f.send(ctx); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// errBreak says that the next record does not follow the ones in the builder: their frame must go first.
-var errBreak = errors.New("sequence breaks here")
-
-// readOne moves one record from the log to the builder, stepping over what the city has and what is lost.
-func (f *forwarder) readOne() (full bool, err error) {
-	if last, ok := f.storedUntil(f.next); ok {
-		return false, f.jump(last + 1)
-	}
-	var r spool.Record
-	err = f.reader.Next(&r)
-	var gap *spool.GapError
-	if errors.As(err, &gap) {
-		f.next = gap.Last + 1
-		return false, errBreak
-	}
-	if err != nil {
-		return false, err
-	}
-	if f.builder.Len() == 0 {
-		f.begun, f.held.First = time.Now(), r.Seq
-	}
-	f.next, f.held.Last = r.Seq+1, r.Seq
-	full, err = f.builder.Add(r.Seq, r.Body, r.ChainBefore, r.ChainAfter)
-	if err != nil {
-		return false, fmt.Errorf("frame record %d: %w", r.Seq, err)
-	}
-	return full, nil
-}
-
-// storedUntil returns the end of the range that holds the record and that the city has already, if there is one.
-func (f *forwarder) storedUntil(seq uint64) (last uint64, ok bool) {
-	for len(f.stored) > 0 && f.stored[0].Last < seq {
-		f.stored = f.stored[1:]
-	}
-	if len(f.stored) > 0 && f.stored[0].First <= seq {
-		return f.stored[0].Last, true
-	}
-	return 0, false
-}
-
-// jump continues reading at a later record.
-func (f *forwarder) jump(to uint64) error {
-	reader, err := f.b.o.Log.Reader(to)
-	if err != nil {
-		return fmt.Errorf("read the log from record %d: %w", to, err)
-	}
-	f.close()
-	f.reader, f.next = reader, to
-	return errBreak
-}
-
-// send seals the builder's records into a frame and sends it.
-func (f *forwarder) send(ctx context.Context) error {
-	return f.sendCovering(ctx, []frame.Range{f.held})
-}
-
-func (f *forwarder) sendCovering(ctx context.Context, covers []frame.Range) error {
-	bytes, err := f.builder.Seal(f.b.o.Now().UnixMilli())
-	if err != nil {
-		return fmt.Errorf("seal frame: %w", err)
-	}
-	if err := f.up.Send(ctx, bytes); err != nil {
-		return fmt.Errorf("send frame: %w", err)
-	}
-	f.window.add(bytes, covers, time.Now())
-	f.b.m.frames.Inc()
-	f.b.m.frameBytes.Add(float64(len(bytes)))
-	return nil
-}
-
-// announceMissing tells the city of ranges that will never come, in a frame of their own, once per connection.
-func (f *forwarder) announceMissing(ctx context.Context) error {
-	missing := f.b.o.Log.Missing()
-	if len(missing) == len(f.announced) || f.builder.Len() > 0 || f.window.full() {
-		return nil
-	}
-	f.announced = missing
-	ranges := make([]frame.Range, len(missing))
-	for i, r := range missing {
-		ranges[i] = frame.Range{First: r.First, Last: r.Last}
-	}
-	open := subtract(ranges, toFrame(f.b.o.Log.Acknowledged()))
-	if len(open) == 0 {
-		return nil
-	}
-	f.builder.Missing(open...)
-	return f.sendCovering(ctx, open)
-}
-
 // acknowledged obeys one message of the ack topic.
 func (f *forwarder) acknowledged(payload []byte) error {
 	ack, err := frame.ParseAck(payload)
@@ -257,25 +151,24 @@ func (f *forwarder) acknowledged(payload []byte) error {
 		f.b.o.Logger.Warn("acknowledgement cannot be read", "err", err)
 		return nil
 	}
-	if ack.Epoch != f.b.o.Log.Epoch() {
+	if ack.Epoch != f.b.o.Log.Epoch() { // [F-6.2]
 		f.b.m.badAcks.Inc()
 		return nil
 	}
-	stored := make([]spool.Range, 0, len(ack.Stored))
-	for _, r := range ack.Stored {
-		stored = append(stored, spool.Range{First: r.First, Last: r.Last})
-	}
-	if len(stored) > 0 {
-		if err := f.b.o.Log.Acknowledge(stored...); err != nil {
+	if len(ack.Stored) > 0 {
+		if err := f.b.o.Log.Acknowledge(toSpool(ack.Stored)...); err != nil {
 			return fmt.Errorf("note acknowledgement: %w", err)
 		}
+		f.stored = f.b.o.Log.Acknowledged()
+		f.unsendable = subtract(f.unsendable, ack.Stored)
+		f.window.acknowledge(ack.Stored)
 	}
-	f.window.acknowledge(ack.Stored)
 	now := time.Now()
 	for _, r := range ack.Refused {
-		f.window.refuse(r, now)
 		f.b.m.refused.WithLabelValues(refusalLabel(r.Reason)).Inc()
-		f.b.o.Logger.Error("city refuses frame", "reason", r.Reason, "first", r.First, "last", r.Last)
+		if f.window.refuse(r, now) {
+			f.b.o.Logger.Error("city refuses frame", "reason", r.Reason, "first", r.First, "last", r.Last)
+		}
 	}
 	return nil
 }
@@ -299,10 +192,18 @@ func toFrame(ranges []spool.Range) []frame.Range {
 	return out
 }
 
+func toSpool(ranges []frame.Range) []spool.Range {
+	out := make([]spool.Range, len(ranges))
+	for i, r := range ranges {
+		out[i] = spool.Range{First: r.First, Last: r.Last}
+	}
+	return out
+}
+
 // refusalLabel keeps the metric's label bounded, whatever the city says.
 func refusalLabel(reason string) string {
 	switch reason {
-	case "bad_signature", "unknown_bridge", "bad_chain", "malformed", "forked":
+	case frame.RefusedBadSignature, frame.RefusedUnknownBridge, frame.RefusedBadChain, frame.RefusedMalformed, frame.RefusedForked:
 		return reason
 	}
 	return "other"

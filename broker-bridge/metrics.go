@@ -16,6 +16,7 @@ type metrics struct {
 	unclocked     prometheus.Counter
 	full          prometheus.Counter
 	requestErrors prometheus.Counter
+	unsendable    prometheus.Counter
 	frames        prometheus.Counter
 	frameBytes    prometheus.Counter
 	repeats       prometheus.Counter
@@ -37,8 +38,9 @@ func newMetrics(reg prometheus.Registerer, b *Bridge) *metrics {
 		quarantined:   vec("quarantined_total", "Messages or parts of messages that could not be read, by reason.", "reason"),
 		suspect:       counter("clock_suspect_total", "Records whose device time was implausible; the receive time stands in."),
 		unclocked:     counter("unclocked_total", "Messages not taken because the replayed clock was not set yet."),
-		full:          counter("log_full_waits_total", "Seconds spent waiting for room in the log; devices are not acknowledged meanwhile."),
+		full:          counter("log_full_waits_total", "Waits of a second for room in the log; devices are not acknowledged meanwhile."),
 		requestErrors: counter("request_errors_total", "Requests to devices that could not be published."),
+		unsendable:    counter("unsendable_records_total", "Records of the log that no frame can carry; the city is told that they are missing."),
 		frames:        counter("frames_sent_total", "Frames sent for the first time on a connection."),
 		frameBytes:    counter("frame_bytes_total", "Bytes of the frames sent for the first time on a connection."),
 		repeats:       counter("frames_repeated_total", "Frames sent again because their acknowledgement was late."),
@@ -58,6 +60,6 @@ func newMetrics(reg prometheus.Registerer, b *Bridge) *metrics {
 	})
 	f.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "jishi_bridge_inbox_messages", Help: "Device messages waiting to be decoded.",
-	}, func() float64 { return float64(len(b.inbox)) })
+	}, func() float64 { return float64(len(b.inbox.queue)) })
 	return m
 }

@@ -19,9 +19,15 @@ import (
 // it only with Options.ReplayClock; otherwise such a message is quarantined like any other that no dialect reads.
 const ClockTopic = "jishi/sim/clock"
 
+const (
+	maxLinger     = 10 * time.Second
+	minAckTimeout = 100 * time.Millisecond
+)
+
 // Options are what a bridge needs. The fields marked required have no default.
 type Options struct {
-	// Base and ID name the base and this bridge on it; both are topic levels (see frame.ValidName). Required.
+	// Base and ID name the base and this bridge on it; both are topic levels (see frame.ValidName). ID is not "dev", which
+	// is where the native dialect's devices are. Required.
 	Base, ID string
 	// Log is the base's log. The bridge is its only writer and does not close it. Required.
 	Log *spool.Log
@@ -32,14 +38,16 @@ type Options struct {
 
 	// Window is how many frames may be out unacknowledged, 1 to 1024; default 64.
 	Window int
-	// Linger is how long a frame that is not full waits for more, up to 1 s; default 100 ms.
+	// Linger is how long a frame that is not full waits for more, up to 10 s; default 1 s. Waiting saves bytes on the
+	// uplink and costs freshness in the city; docs/frame.md has the numbers.
 	Linger time.Duration
-	// AckTimeout is how long a frame waits for its acknowledgement before it is sent again, at least 100 ms; it doubles
+	// AckTimeout is how long a frame waits for its acknowledgement before it is sent again, 100 ms to 2 min; it doubles
 	// with each repeat up to two minutes. Default 10 s.
 	AckTimeout time.Duration
-	// InboxMessages bounds the messages that wait for the decoder; default 16384.
+	// InboxMessages bounds the messages that wait for the decoder, beside a bound of 64 MiB; default 16384.
 	InboxMessages int
-	// MaxPayloadBytes is the largest device payload that is decoded; default 256 KiB. A larger one is quarantined.
+	// MaxPayloadBytes is the largest device payload that is decoded; default 256 KiB. A larger one is quarantined, and
+	// its first MiB is kept in the log.
 	MaxPayloadBytes int
 	// RetainEvery is how often the log drops what was acknowledged and has passed its audit period; default 1 min.
 	RetainEvery time.Duration
@@ -65,7 +73,7 @@ func (o Options) complete() (Options, error) {
 		}
 	}
 	orDefault(&o.Window, 64)
-	orDefault(&o.Linger, 100*time.Millisecond)
+	orDefault(&o.Linger, time.Second)
 	orDefault(&o.AckTimeout, 10*time.Second)
 	orDefault(&o.InboxMessages, 16384)
 	orDefault(&o.MaxPayloadBytes, 256<<10)
@@ -76,18 +84,21 @@ func (o Options) complete() (Options, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	for name, value := range map[string]string{"Base": o.Base, "ID": o.ID} {
-		err := frame.ValidName(value)
-		need(err == nil, "%s: %w", name, err)
-	}
+	err := frame.ValidName(o.Base)
+	need(err == nil, "Base: %w", err)
+	err = frame.ValidName(o.ID)
+	need(err == nil, "ID: %w", err)
+	need(o.ID != "dev", "ID is \"dev\": topics of the native dialect have that level")
 	need(o.Log != nil, "Log is missing")
 	need(len(o.Key) == ed25519.PrivateKeySize, "Key has %d bytes: want an Ed25519 private key", len(o.Key))
 	need(o.Dialects != nil, "Dialects is missing")
 	need(o.Window >= 1 && o.Window <= 1024, "Window is %d: want 1 to 1024 frames", o.Window)
-	need(o.Linger > 0 && o.Linger <= time.Second, "Linger is %v: want up to 1 s", o.Linger)
-	need(o.AckTimeout >= 100*time.Millisecond, "AckTimeout is %v: want at least 100 ms", o.AckTimeout)
+	need(o.Linger > 0 && o.Linger <= maxLinger, "Linger is %v: want up to %v", o.Linger, maxLinger)
+	need(o.AckTimeout >= minAckTimeout && o.AckTimeout <= maxResend, "AckTimeout is %v: want %v to %v",
+		o.AckTimeout, minAckTimeout, maxResend)
 	need(o.InboxMessages > 0, "InboxMessages is %d: want at least 1", o.InboxMessages)
 	need(o.MaxPayloadBytes > 0, "MaxPayloadBytes is %d: want at least 1", o.MaxPayloadBytes)
+	need(o.RetainEvery > 0, "RetainEvery is %v: want above 0", o.RetainEvery)
 	return o, errors.Join(errs...)
 }
 

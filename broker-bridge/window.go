@@ -23,11 +23,16 @@ type outFrame struct {
 	refused string // the city's reason, "" when it gave none
 }
 
-// maxResend bounds the wait between repeats, so that a city that comes back is noticed within two minutes.
-const maxResend = 2 * time.Minute
+const (
+	// maxResend bounds the wait between repeats, so that a city that comes back is noticed within two minutes.
+	maxResend = 2 * time.Minute
+	// refusedResend is the wait after a refusal.
+	refusedResend = 30 * time.Second
+	// maxDoublings is more than the shortest timeout needs to reach maxResend, and keeps the shift from overflowing.
+	maxDoublings = 11
+)
 
-func (w *window) full() bool  { return len(w.out) >= w.size }
-func (w *window) empty() bool { return len(w.out) == 0 }
+func (w *window) full() bool { return len(w.out) >= w.size }
 
 // add takes a frame that has just been sent.
 func (w *window) add(bytes []byte, covers []frame.Range, now time.Time) {
@@ -47,18 +52,32 @@ func (w *window) acknowledge(stored []frame.Range) {
 	w.out = kept
 }
 
-// refuse notes that the city will not take the ranges, and why. Their frames stay out and are repeated slowly: the cause,
-// a key that is not enrolled yet or a clock, is for a person to mend, and the records wait for it on disk.
-func (w *window) refuse(r frame.Refusal, now time.Time) {
+// notOut returns the parts of the ranges that no frame in the window speaks about.
+func (w *window) notOut(ranges []frame.Range) []frame.Range {
 	for _, f := range w.out {
-		if overlaps(f.covers, r.Range) {
-			f.refused = r.Reason
-			f.due = now.Add(maxResend / 4)
+		if len(ranges) == 0 {
+			break
 		}
+		ranges = subtract(ranges, f.covers)
 	}
+	return ranges
 }
 
-// due returns the frames whose acknowledgement is late, with their next due time set: twice as far each time.
+// refuse notes that the city will not take a range, and why; it reports whether a frame is out that was not known to be
+// refused for this. Such frames stay out and are repeated slowly: the cause, a key that is not enrolled yet or a clock, is
+// for a person to mend, and the records wait for it on disk.
+func (w *window) refuse(r frame.Refusal, now time.Time) (news bool) {
+	for _, f := range w.out {
+		if overlaps(f.covers, r.Range) {
+			news = news || f.refused != r.Reason
+			f.refused = r.Reason
+			f.due = now.Add(refusedResend)
+		}
+	}
+	return news
+}
+
+// overdue returns the frames whose acknowledgement is late, with their next due time set: twice as far each time.
 func (w *window) overdue(now time.Time) []*outFrame {
 	var late []*outFrame
 	for _, f := range w.out {
@@ -66,7 +85,7 @@ func (w *window) overdue(now time.Time) []*outFrame {
 			continue
 		}
 		f.repeats++
-		f.due = now.Add(min(maxResend, w.timeout<<min(f.repeats, 10)))
+		f.due = now.Add(min(maxResend, w.timeout<<min(f.repeats, maxDoublings)))
 		late = append(late, f)
 	}
 	return late
@@ -80,15 +99,6 @@ func (w *window) nextDue() (at time.Time, ok bool) {
 		}
 	}
 	return at, ok
-}
-
-// bytes is the memory that the frames take.
-func (w *window) bytes() int {
-	n := 0
-	for _, f := range w.out {
-		n += len(f.bytes)
-	}
-	return n
 }
 
 // subtract returns the parts of a that no range of b covers.
