@@ -32,7 +32,7 @@ build: ## Compile every package, and the binary into bin/jishi
 	mkdir -p bin && go build -trimpath -o bin/ ./cmd/...
 
 .PHONY: setup
-setup: ## Obtain what the tests need beside Go: a C compiler, mosquitto, influxd 1.8.10
+setup: ## Obtain what the tests need beside Go: a C compiler, mosquitto, Chromium, influxd 1.8.10
 	@bash .ci/setup
 
 .PHONY: test

@@ -98,6 +98,9 @@ func libraries() []library {
 		{path: "github.com/google/go-cmp", tests: true},
 		{path: "pgregory.net/rapid", tests: true},
 		{path: "github.com/rogpeppe/go-internal", tests: true},
+		{path: "github.com/santhosh-tekuri/jsonschema/v6", tests: true},
+		{path: "github.com/chromedp/chromedp", tests: true},
+		{path: "github.com/chromedp/cdproto", tests: true},
 	}
 }
 
