@@ -32,7 +32,7 @@ func settingsTable() []config.Setting {
 		{Name: "bridge.id", Kind: config.String, Default: "b1", Commands: edge, Help: "Identity of the bridge at its base.", HelpZh: "网桥在本基地的标识。"},
 		{Name: "bridge.key", Kind: config.Path, Commands: edge, Help: "The bridge's signing key (PEM), made at the first start; default bridge.key in the data directory.", HelpZh: "网桥签名密钥（PEM），首次启动时生成；默认为数据目录下的 bridge.key。"},
 		{Name: "bridge.window", Kind: config.Int, Default: "64", Min: "1", Max: "1024", Commands: edge, Help: "Frames that may be out unacknowledged.", HelpZh: "允许同时未确认的帧数。"},
-		{Name: "bridge.linger", Kind: config.Duration, Default: "100ms", Min: "1ms", Max: "1s", Commands: edge, Help: "How long a frame that is not full waits for more.", HelpZh: "未满的帧等待更多记录的时间。"},
+		{Name: "bridge.linger", Kind: config.Duration, Min: "1ms", Max: "10s", Commands: edge, Help: "How long a frame that is not full waits for more: longer saves bytes on the uplink and is less fresh; default 1s, in jishi up 100ms.", HelpZh: "未满的帧等待更多记录的时间：越长越省流量，越短越实时；默认 1s，jishi up 为 100ms。"},
 		{Name: "bridge.ack-timeout", Kind: config.Duration, Default: "10s", Min: "100ms", Max: "2m", Commands: edge, Help: "How long a frame waits for its acknowledgement before it is sent again.", HelpZh: "帧等待确认的时间，超时重发。"},
 		{Name: "bridge.max-payload-bytes", Kind: config.Size, Default: "256KiB", Min: "1KiB", Max: "1MiB", Commands: edge, Help: "Largest device payload that is decoded; a larger one is quarantined.", HelpZh: "可解析的最大设备消息；超出者隔离。"},
 		{Name: "bridge.replay-clock", Kind: config.Bool, Default: "false", Commands: edge, Help: "Take the receive time from a replayer (jishi/sim/clock). Never at a real base.", HelpZh: "以回放时钟作为接收时间；正式基地禁用。"},

@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -56,8 +57,12 @@ func (p *process) up(ctx context.Context, cmd *cobra.Command) error {
 	return err
 }
 
+// upLinger is how long frames wait within one process, where bytes cost nothing and a board may be watched.
+const upLinger = 100 * time.Millisecond
+
 // startAll starts the whole path from the base's broker to the board, and returns the broker's address and the board's.
 func (p *process) startAll(ctx context.Context, reg *registry.Registry) (brokerAddr, url string, err error) {
+	p.linger = upLinger
 	if err := p.c.makeDir(); err != nil {
 		return "", "", err
 	}

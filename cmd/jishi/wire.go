@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"errors"
@@ -45,8 +46,9 @@ type process struct {
 	metrics *prometheus.Registry
 	stack   *lifecycle.Stack
 	now     func() time.Time
-	base    string // the base its bridge stands at
-	replay  bool   // its bridge obeys a replayer's clock
+	base    string        // the base its bridge stands at
+	replay  bool          // its bridge obeys a replayer's clock
+	linger  time.Duration // how long its bridge's frames wait when no setting says so; 0 is the bridge's own default
 }
 
 // serveUntil sets a process up with start, runs it until ctx ends or a part of it fails, and stops it.
@@ -164,7 +166,7 @@ func (p *process) startBridge(ctx context.Context, key ed25519.PrivateKey) (*bri
 	var broker *mqtt.Broker
 	b, err := bridge.New(bridge.Options{
 		Base: p.base, ID: p.c.String("bridge.id"), Log: log, Key: key, Dialects: router,
-		Window: int(p.c.Int("bridge.window")), Linger: p.c.Duration("bridge.linger"), AckTimeout: p.c.Duration("bridge.ack-timeout"),
+		Window: int(p.c.Int("bridge.window")), Linger: cmp.Or(p.c.Duration("bridge.linger"), p.linger), AckTimeout: p.c.Duration("bridge.ack-timeout"),
 		MaxPayloadBytes: int(p.c.Size("bridge.max-payload-bytes")), ReplayClock: p.replay,
 		Publish: func(topic string, payload []byte) error { return broker.Publish(topic, payload, false, 0) },
 		Route: func(in mqtt.Inbound) {
