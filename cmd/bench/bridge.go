@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jishi-telemetry/jishi/collector"
+	"github.com/jishi-telemetry/jishi/internal/evidence"
+	"github.com/jishi-telemetry/jishi/internal/mqtt"
+)
+
+const (
+	bridgePublish  = 100_000
+	durablePublish = 1_000 // mosquitto saves all that it holds at every change: a few hundred a second
+	bridgeLimit    = 2 * time.Minute
+)
+
+// measureBridge measures a base's way to the city: ours from the device's publish until the city has acknowledged the
+// record, with every step durable, and mosquitto's own bridge from publish to subscriber.
+func measureBridge(ctx context.Context, b *bench) error {
+	messages := deviceMessages(min(b.messages, bridgePublish), b.began)
+	var append1000, ours, memory, durable series
+	for range b.runs {
+		rate, err := b.appendRate(ctx, logCase{batch: 1000, callers: 1})
+		if err != nil {
+			return err
+		}
+		append1000 = append(append1000, rate)
+		if rate, err = b.toCity(ctx, messages); err != nil {
+			return err
+		}
+		ours = append(ours, rate)
+		if rate, err = b.mosquittoBridge(ctx, messages, "persistence true"); err != nil {
+			return err
+		}
+		memory = append(memory, rate)
+		rate, err = b.mosquittoBridge(ctx, messages[:min(len(messages), durablePublish)],
+			"persistence true", "autosave_on_changes true", "autosave_interval 1")
+		if err != nil {
+			return err
+		}
+		durable = append(durable, rate)
+	}
+	inMemory := "mosquitto bridge, default persistence (kill -9 loses all of it): " + memory.show("msg/s")
+	onDisk := "mosquitto bridge, saved at every change: " + durable.show("msg/s")
+	goal := atLeast(2, "≥ 2× mosquitto's persistent bridge")
+	for _, r := range []struct {
+		what, peer string
+		ours, than series
+	}{
+		{"log append, durable, 1000 records a call", inMemory, append1000, memory},
+		{"device → base → city, durable and acknowledged", inMemory, ours, memory},
+		{"device → base → city, durable and acknowledged", onDisk, ours, durable},
+	} {
+		ratio := r.ours.median() / r.than.median()
+		b.add(row{what: r.what, ours: r.ours.show("msg/s"), peer: r.peer, ratio: times(ratio), target: goal.text, verdict: goal.verdict(ratio)})
+	}
+	return nil
+}
+
+// countingStore takes evidence and keeps nothing: what is measured ends where the store begins.
+type countingStore struct {
+	evidence.Store
+	messages atomic.Int64
+}
+
+// Write implements evidence.Store.
+func (s *countingStore) Write(_ context.Context, batches []evidence.Batch) ([]evidence.Outcome, error) {
+	out := make([]evidence.Outcome, len(batches))
+	for i := range batches {
+		for j := range batches[i].Messages {
+			out[i].Accepted += len(batches[i].Messages[j].Records)
+		}
+		s.messages.Add(int64(len(batches[i].Messages)))
+	}
+	return out, nil
+}
+
+// toCity returns the messages that pass in a second through bridge, city broker and collector.
+func (b *bench) toCity(ctx context.Context, messages []message) (float64, error) {
+	ctx, cancel := context.WithTimeout(ctx, bridgeLimit)
+	defer cancel()
+	city, cityAddr, err := b.mosquitto(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer city.stop()
+	s, err := b.newSite(0)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = os.RemoveAll(s.dir) }()
+
+	store := &countingStore{}
+	c, err := collector.New(collector.Options{
+		Store: store, BridgeKeys: func(string, string, int64) []ed25519.PublicKey { return []ed25519.PublicKey{s.key} },
+	})
+	if err != nil {
+		return 0, err
+	}
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	collecting, stop := context.WithCancel(ctx)
+	defer stop()
+	var collected error
+	wg.Go(func() {
+		collected = c.Run(collecting, mqtt.ClientOptions{URL: "tcp://" + cityAddr, ClientID: "bench-collector", CleanSession: true})
+	})
+	bridge, err := b.startBridge(ctx, s, cityAddr)
+	if err != nil {
+		return 0, err
+	}
+	defer bridge.stop()
+	if err := await(ctx, readyWithin, "the collector has subscribed", func() (bool, error) {
+		return strings.Contains(city.output.String(), "bench-collector 1 "), collected
+	}); err != nil {
+		return 0, err
+	}
+	return rateUntil(ctx, bridge.addr, messages, func() int { return int(store.messages.Load()) })
+}
+
+// mosquittoBridge returns the messages that pass in a second through two mosquittos to a subscriber.
+func (b *bench) mosquittoBridge(ctx context.Context, messages []message, persistence ...string) (float64, error) {
+	ctx, cancel := context.WithTimeout(ctx, bridgeLimit)
+	defer cancel()
+	city, cityAddr, err := b.mosquitto(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer city.stop()
+	client, err := mqtt.Dial(ctx, mqtt.ClientOptions{URL: "tcp://" + cityAddr, ClientID: "bench-subscriber", CleanSession: true})
+	if err != nil {
+		return 0, err
+	}
+	if err := client.Subscribe(ctx, "jishi/#", 1); err != nil {
+		return 0, err
+	}
+	var received atomic.Int64
+	var wg sync.WaitGroup
+	wg.Go(func() { // ends with the client
+		for in := range client.Messages() {
+			in.Ack()
+			received.Add(1)
+		}
+	})
+	defer wg.Wait()
+	defer client.Close()
+
+	base, baseAddr, err := b.mosquitto(ctx, append(persistence,
+		"connection city", "address "+cityAddr, "remote_clientid bench-bridge", "cleansession false", "notifications false", "topic # out 1")...)
+	if err != nil {
+		return 0, err
+	}
+	defer base.stop()
+	if err := await(ctx, readyWithin, "mosquitto's bridge has connected", func() (bool, error) {
+		return strings.Contains(city.output.String(), "as bench-bridge"), nil
+	}); err != nil {
+		return 0, err
+	}
+	return rateUntil(ctx, baseAddr, messages, func() int { return int(received.Load()) })
+}
+
+// rateUntil floods a broker over two connections and returns the messages in a second until count says that all have
+// come.
+func rateUntil(ctx context.Context, addr string, messages []message, count func() int) (float64, error) {
+	f, err := dialFlooder(ctx, addr, 2)
+	if err != nil {
+		return 0, err
+	}
+	defer f.close()
+	began := time.Now()
+	if _, err := f.send(ctx, spread(messages, 2), floodWindow); err != nil {
+		return 0, err
+	}
+	if err := await(ctx, bridgeLimit, fmt.Sprintf("all %d messages are through", len(messages)), func() (bool, error) {
+		return count() >= len(messages), nil
+	}); err != nil {
+		return 0, fmt.Errorf("%w; %d are", err, count())
+	}
+	return float64(len(messages)) / time.Since(began).Seconds(), nil
+}

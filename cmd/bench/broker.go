@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+)
+
+const (
+	floodWindow   = 1000
+	brokerPublish = 200_000
+)
+
+// measureBroker measures how fast devices get their PUBACKs: ours decode each message and put it on disk before, and
+// mosquitto holds it in memory.
+func measureBroker(ctx context.Context, b *bench) error {
+	messages := deviceMessages(min(b.messages, brokerPublish), b.began)
+	for _, connections := range []int{1, 2, 50} {
+		loads := spread(messages, connections)
+		var ours, peer series
+		for range b.runs {
+			rate, err := b.bridgePubacks(ctx, loads)
+			if err != nil {
+				return err
+			}
+			ours = append(ours, rate)
+			if rate, err = b.mosquittoPubacks(ctx, loads); err != nil {
+				return err
+			}
+			peer = append(peer, rate)
+		}
+		b.add(row{
+			what: fmt.Sprintf("publish → PUBACK, decoded and on disk, %d connections", connections), ours: ours.show("msg/s"),
+			peer: "mosquitto, in memory: " + peer.show("msg/s"), ratio: times(ours.median() / peer.median()),
+		})
+	}
+	return nil
+}
+
+// bridgePubacks returns the messages that a bridge without an uplink acknowledges in a second.
+func (b *bench) bridgePubacks(ctx context.Context, loads []load) (float64, error) {
+	s, err := b.newSite(0)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = os.RemoveAll(s.dir) }()
+	bridge, err := b.startBridge(ctx, s, "")
+	if err != nil {
+		return 0, err
+	}
+	defer bridge.stop()
+	return pubacksPerSecond(ctx, bridge.addr, loads)
+}
+
+func (b *bench) mosquittoPubacks(ctx context.Context, loads []load) (float64, error) {
+	p, addr, err := b.mosquitto(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer p.stop()
+	return pubacksPerSecond(ctx, addr, loads)
+}
+
+func pubacksPerSecond(ctx context.Context, addr string, loads []load) (float64, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	f, err := dialFlooder(ctx, addr, len(loads))
+	if err != nil {
+		return 0, err
+	}
+	defer f.close()
+	took, err := f.send(ctx, loads, floodWindow)
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for _, l := range loads {
+		n += len(l.ends)
+	}
+	return float64(n) / took.Seconds(), nil
+}
