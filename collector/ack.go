@@ -1,8 +1,10 @@
 package collector
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/jishi-telemetry/jishi/internal/frame"
 )
@@ -13,31 +15,32 @@ type bridgeLog struct {
 	epoch        uint64
 }
 
+// verdicts is what a bridge hears about one group of its frames.
+type verdicts struct {
+	stored  []frame.Range
+	refused []frame.Refusal
+}
+
 // acknowledge tells each bridge in the group what is stored and what is refused, and then acknowledges the frames to the
 // broker. An acknowledgement that is lost costs a repeat, nothing else.
 func (c *Collector) acknowledge(ctx context.Context, down Downlink, group []*delivery) error {
-	acks := make(map[bridgeLog]*frame.Ack)
+	said := make(map[bridgeLog]*verdicts)
 	var order []bridgeLog
 	for _, d := range group {
 		log := bridgeLog{d.frame.Base, d.frame.Bridge, d.frame.Epoch}
-		ack := acks[log]
-		if ack == nil {
-			ack = &frame.Ack{Epoch: log.epoch, CollectorMs: c.o.Now().UnixMilli()}
-			acks[log], order = ack, append(order, log)
+		if said[log] == nil {
+			said[log], order = &verdicts{}, append(order, log)
 		}
-		if d.refuse != "" {
-			ack.Refused = append(ack.Refused, frame.Refusal{Range: covered(d.frame), Reason: d.refuse})
-			continue
+		said[log].add(d)
+		if d.refuse == "" {
+			c.recent.add(d.frame)
 		}
-		c.recent.add(d.frame)
-		if d.frame.Count > 0 {
-			ack.Stored = append(ack.Stored, covered(d.frame))
-		}
-		ack.Stored = append(ack.Stored, d.frame.Missing...)
 	}
 	for _, log := range order {
-		if err := down.Acknowledge(ctx, frame.AckTopic(log.base, log.bridge), acks[log].Append(nil)); err != nil {
-			return fmt.Errorf("acknowledge to bridge %s/%s: %w", log.base, log.bridge, err)
+		for _, ack := range said[log].acks(log.epoch, c.o.Now().UnixMilli()) {
+			if err := down.Acknowledge(ctx, frame.AckTopic(log.base, log.bridge), ack.Append(nil)); err != nil {
+				return fmt.Errorf("acknowledge to bridge %s/%s: %w", log.base, log.bridge, err)
+			}
 		}
 	}
 	for _, d := range group {
@@ -46,6 +49,49 @@ func (c *Collector) acknowledge(ctx context.Context, down Downlink, group []*del
 	return nil
 }
 
-func covered(f *frame.Frame) frame.Range {
-	return frame.Range{First: f.First, Last: f.First + uint64(max(f.Count, 1)) - 1}
+func (v *verdicts) add(d *delivery) {
+	for _, r := range spokenOf(d.frame) {
+		if d.refuse != "" {
+			v.refused = append(v.refused, frame.Refusal{Range: r, Reason: d.refuse})
+			continue
+		}
+		v.stored = append(v.stored, r)
+	}
+}
+
+// acks returns the acknowledgements, each within the limit of ranges [F-1.3].
+func (v *verdicts) acks(epoch uint64, nowMs int64) []frame.Ack {
+	var out []frame.Ack
+	stored, refused := merged(v.stored), v.refused
+	for len(stored)+len(refused) > 0 {
+		ack := frame.Ack{Epoch: epoch, CollectorMs: nowMs}
+		n := min(len(stored), frame.MaxRanges)
+		ack.Stored, stored = stored[:n], stored[n:]
+		n = min(len(refused), frame.MaxRanges-n)
+		ack.Refused, refused = refused[:n], refused[n:]
+		out = append(out, ack)
+	}
+	return out
+}
+
+// spokenOf returns the numbers that the frame speaks about: its messages, and what it announces as missing.
+func spokenOf(f *frame.Frame) []frame.Range {
+	if f.Count == 0 {
+		return f.Missing
+	}
+	return append([]frame.Range{{First: f.First, Last: f.Last()}}, f.Missing...)
+}
+
+// merged sorts the ranges and makes one of those that touch or overlap.
+func merged(ranges []frame.Range) []frame.Range {
+	slices.SortFunc(ranges, func(a, b frame.Range) int { return cmp.Compare(a.First, b.First) })
+	var out []frame.Range
+	for _, r := range ranges {
+		if n := len(out); n > 0 && r.First <= out[n-1].Last+1 {
+			out[n-1].Last = max(out[n-1].Last, r.Last)
+			continue
+		}
+		out = append(out, r)
+	}
+	return out
 }

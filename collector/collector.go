@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -60,9 +61,11 @@ func (c *Collector) Run(ctx context.Context, o mqtt.ClientOptions) error {
 	})
 }
 
-// Collect takes frames from one connection until it or ctx ends. Verification of the next frames runs beside the write of
-// the last ones. One Collect may run at a time for each collector.
+// Collect takes frames from one connection until that ends (then ErrDownlinkLost, or what could not be acknowledged) or
+// ctx ends (then nil). Verification of the next frames runs beside the write of the last ones. One Collect may run at a
+// time for each collector.
 func (c *Collector) Collect(ctx context.Context, down Downlink) error {
+	outer := ctx
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	verified := make(chan *delivery, c.o.BatchFrames)
@@ -75,7 +78,10 @@ func (c *Collector) Collect(ctx context.Context, down Downlink) error {
 	err := c.storeAll(ctx, down, verified)
 	cancel()
 	wg.Wait()
-	if err != nil {
+	switch {
+	case outer.Err() != nil:
+		return nil // what is not acknowledged is sent again
+	case err != nil:
 		return err
 	}
 	return lost
@@ -107,21 +113,26 @@ func (c *Collector) storeAll(ctx context.Context, down Downlink, verified <-chan
 // gather adds what is already waiting.
 func (c *Collector) gather(first *delivery, verified <-chan *delivery) []*delivery {
 	group := []*delivery{first}
-	records := len(first.batch.Messages)
-	for len(group) < c.o.BatchFrames && records < c.o.BatchRecords {
+	messages := len(first.batch.Messages)
+	for len(group) < c.o.BatchFrames && messages < c.o.BatchMessages {
 		select {
 		case next, ok := <-verified:
 			if !ok {
 				return group
 			}
 			group = append(group, next)
-			records += len(next.batch.Messages)
+			messages += len(next.batch.Messages)
 		default:
 			return group
 		}
 	}
 	return group
 }
+
+const (
+	minRetry = 200 * time.Millisecond
+	maxRetry = 10 * time.Second
+)
 
 // store writes the group's batches, again and again until the store has them or ctx ends. The bridges keep the records
 // meanwhile, so an outage of the store loses nothing.
@@ -135,7 +146,7 @@ func (c *Collector) store(ctx context.Context, group []*delivery) error {
 	if len(batches) == 0 {
 		return nil
 	}
-	wait := 200 * time.Millisecond
+	wait := minRetry
 	for failures := 0; ; failures++ {
 		began := time.Now()
 		outcomes, err := c.o.Store.Write(ctx, batches)
@@ -157,9 +168,9 @@ func (c *Collector) store(ctx context.Context, group []*delivery) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(wait):
+		case <-time.After(wait/2 + rand.N(wait/2)): // collectors that share a store are not to come back all at once
 		}
-		wait = min(2*wait, 10*time.Second)
+		wait = min(2*wait, maxRetry)
 	}
 }
 

@@ -3,6 +3,8 @@ package collector
 import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"github.com/jishi-telemetry/jishi/internal/frame"
 )
 
 type metrics struct {
@@ -34,7 +36,9 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 14),
 		}),
 	}
-	for _, v := range []string{"verified", "repeated", refuseMalformed, refuseChain, refuseSignature, refuseUnknownBridge} {
+	for _, v := range []string{
+		"verified", "repeated", frame.RefusedMalformed, frame.RefusedBadChain, frame.RefusedBadSignature, frame.RefusedUnknownBridge,
+	} {
 		m.frames.WithLabelValues(v)
 	}
 	for _, v := range []string{"accepted", "duplicate", "rejected"} {

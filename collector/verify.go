@@ -2,19 +2,10 @@ package collector
 
 import (
 	"context"
-	"errors"
 
 	"github.com/jishi-telemetry/jishi/internal/evidence"
 	"github.com/jishi-telemetry/jishi/internal/frame"
 	"github.com/jishi-telemetry/jishi/internal/mqtt"
-)
-
-// The reasons for which a frame is refused; they travel to the bridge in the acknowledgement.
-const (
-	refuseUnknownBridge = "unknown_bridge"
-	refuseSignature     = "bad_signature"
-	refuseChain         = "bad_chain"
-	refuseMalformed     = "malformed"
 )
 
 // verifyAll turns the connection's messages into deliveries, in order.
@@ -45,9 +36,8 @@ func (c *Collector) verifyAll(ctx context.Context, down Downlink, verified chan<
 // nil for what cannot even be attributed to a bridge: there is nobody to answer.
 func (c *Collector) verify(in mqtt.Inbound) *delivery {
 	f, err := frame.Parse(in.Payload)
-	base, bridge, isFrame := frame.ParseTopic(in.Topic)
-	if err != nil || !isFrame || f.Base != base || f.Bridge != bridge {
-		c.m.frames.WithLabelValues(refuseMalformed).Inc()
+	if err != nil || in.Topic != frame.FrameTopic(f.Base, f.Bridge) { // [F-7.3]
+		c.m.frames.WithLabelValues(frame.RefusedMalformed).Inc()
 		c.o.Logger.Warn("frame cannot be read or is not its topic's", "topic", in.Topic, "bytes", len(in.Payload), "err", err)
 		return nil
 	}
@@ -60,34 +50,32 @@ func (c *Collector) verify(in mqtt.Inbound) *delivery {
 	}
 	c.m.frames.WithLabelValues(frameVerdict(d)).Inc()
 	if d.refuse != "" {
-		c.o.Logger.Warn("frame refused", "base", base, "bridge", bridge, "first", f.First, "count", f.Count, "reason", d.refuse)
+		c.o.Logger.Warn("frame refused", "base", f.Base, "bridge", f.Bridge, "first", f.First, "count", f.Count, "reason", d.refuse)
 	}
 	return d
 }
 
-// authentic returns the reason why the frame is not by the bridge it names, or "".
+// authentic returns the reason why the frame is not by the bridge it names, or "". The keys are those that hold now, by
+// the city's clock: whoever has a revoked key can write any time into a frame.
 func (c *Collector) authentic(f *frame.Frame) string {
-	keys := c.o.BridgeKeys(f.Base, f.Bridge, f.SentMs)
+	keys := c.o.BridgeKeys(f.Base, f.Bridge, c.o.Now().UnixMilli())
 	if len(keys) == 0 {
-		return refuseUnknownBridge
+		return frame.RefusedUnknownBridge
 	}
 	for _, key := range keys {
 		if f.Verify(key) == nil {
 			return ""
 		}
 	}
-	return refuseSignature
+	return frame.RefusedBadSignature
 }
 
 // unpack decodes the frame's messages into the delivery's batch, or returns the reason why it cannot.
 func (c *Collector) unpack(d *delivery) string {
 	f := d.frame
 	messages, err := f.Messages(nil)
-	switch {
-	case errors.Is(err, frame.ErrChain):
-		return refuseChain
-	case err != nil:
-		return refuseMalformed
+	if err != nil {
+		return frame.RefusalReason(err)
 	}
 	collectedMs := c.o.Now().UnixMilli()
 	d.batch = evidence.Batch{
@@ -102,7 +90,7 @@ func receipts(f *frame.Frame, collectedMs int64) []evidence.Receipt {
 	var out []evidence.Receipt
 	if f.Count > 0 {
 		out = append(out, evidence.Receipt{
-			Epoch: f.Epoch, First: f.First, Last: f.First + uint64(f.Count) - 1,
+			Epoch: f.Epoch, First: f.First, Last: f.Last(),
 			ChainBefore: f.ChainBefore, ChainAfter: f.ChainAfter,
 			FirstMs: f.FirstMs, LastMs: f.LastMs, CollectedMs: collectedMs,
 		})
