@@ -36,7 +36,7 @@ func appendForEver(dir string) error {
 	rng := rand.New(rand.NewPCG(log.End(), 7))
 	for {
 		next := log.End()
-		entries := make([]spool.Entry, 1+rng.IntN(400))
+		entries := make([]spool.Entry, 1+rng.IntN(150))
 		for i := range entries {
 			entries[i] = entry(next + uint64(i))
 		}
@@ -84,7 +84,7 @@ func TestKill(t *testing.T) {
 			t.Fatal(err)
 		}
 		// The blow falls a random moment after a random commit: in the next write, sync, roll or save.
-		commits, moment := 1+rng.IntN(60), time.Duration(rng.IntN(2000))*time.Microsecond
+		commits, moment := 1+rng.IntN(40), time.Duration(rng.IntN(2000))*time.Microsecond
 		lines := bufio.NewScanner(out)
 		for n := 0; lines.Scan(); n++ {
 			if promised, err = strconv.ParseUint(lines.Text(), 10, 64); err != nil {

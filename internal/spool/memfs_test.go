@@ -21,9 +21,8 @@ type memFS struct {
 	rng     *rand.Rand
 	files   map[string]*memFile // as processes see them
 	durable map[string]*memFile // names that survive
-	locked  bool
-	left    int  // steps until the power goes; negative: never
-	off     bool // the power is gone
+	left    int                 // steps until the power goes; negative: never
+	off     bool                // the power is gone
 	// failSync makes the next sync of a segment fail as Linux does: the pages are then clean, and not on the disk.
 	failSync bool
 }
@@ -81,8 +80,23 @@ func (m *memFS) afterPowerLoss(seed uint64) *memFS {
 
 // afterKill is what the next process finds: the page cache lives on.
 func (m *memFS) afterKill() *memFS {
-	m.locked, m.off, m.left = false, false, -1
-	return m
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	out := newMemFS(m.rng.Uint64())
+	copies := map[*memFile]*memFile{}
+	copyNames := func(to, from map[string]*memFile) {
+		for name, f := range from {
+			if copies[f] == nil {
+				g := *f
+				g.cache, g.disk, g.pending = slices.Clone(f.cache), slices.Clone(f.disk), slices.Clone(f.pending)
+				copies[f] = &g
+			}
+			to[name] = copies[f]
+		}
+	}
+	copyNames(out.files, m.files)
+	copyNames(out.durable, m.durable)
+	return out
 }
 
 // torn is the synced content with some sectors of what was written after it.
@@ -185,10 +199,7 @@ func (m *memFS) SyncDir(string) error {
 }
 
 func (m *memFS) Lock(string) (io.Closer, error) {
-	if m.locked {
-		return nil, spool.ErrLocked
-	}
-	return io.NopCloser(nil), nil
+	return io.NopCloser(nil), nil // each process has its own memFS
 }
 
 func (m *memFS) OpenFile(name string, flag int, _ fs.FileMode) (spool.File, error) {

@@ -2,7 +2,6 @@ package spool_test
 
 import (
 	"errors"
-	"os"
 	"testing"
 	"time"
 
@@ -24,16 +23,13 @@ type model struct {
 func TestLogAgainstModel(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
-		dir, err := os.MkdirTemp(t.TempDir(), "log")
-		if err != nil {
-			rt.Fatal(err)
-		}
+		disk := newMemFS(1)
 		c := newClock()
-		o := spool.Options{SegmentBytes: spool.MinSegmentBytes, FS: newQuickFS(), Now: c.now, Audit: time.Hour}
+		o := spool.Options{SegmentBytes: spool.MinSegmentBytes, FS: disk, Now: c.now, Audit: time.Hour}
 		if rapid.Bool().Draw(rt, "bounded") {
 			o.MaxBytes = 32 << 10
 		}
-		log, err := spool.Open(dir, o)
+		log, err := spool.Open("log", o)
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -43,8 +39,8 @@ func TestLogAgainstModel(t *testing.T) {
 			}
 		}()
 		m := model{epoch: log.Epoch(), end: 1, begin: 1, acked: map[uint64]bool{}}
-		reopen := func(rt *rapid.T, dir string) {
-			if log, err = spool.Open(dir, o); err != nil {
+		reopen := func(rt *rapid.T) {
+			if log, err = spool.Open("log", o); err != nil {
 				rt.Fatal(err)
 			}
 		}
@@ -84,19 +80,13 @@ func TestLogAgainstModel(t *testing.T) {
 				if err := log.Close(); err != nil {
 					rt.Fatal(err)
 				}
-				reopen(rt, dir)
+				reopen(rt)
 			},
 			"crash and open": func(rt *rapid.T) {
 				old := log
-				crashed, err := os.MkdirTemp(t.TempDir(), "crashed")
-				if err != nil {
-					rt.Fatal(err)
-				}
-				if err := os.CopyFS(crashed, os.DirFS(dir)); err != nil {
-					rt.Fatal(err)
-				}
-				dir = crashed
-				reopen(rt, dir)
+				disk = disk.afterKill()
+				o.FS = disk
+				reopen(rt)
 				if err := old.Close(); err != nil {
 					rt.Fatal(err)
 				}

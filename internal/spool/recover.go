@@ -381,6 +381,7 @@ func writeAgain(f File, from, to int64) error {
 // goOn opens the newest segment for appending, or makes one [L-11.8].
 func (r *recovery) goOn() error {
 	l := r.l
+	// [L-7.2]: over numbers that were cut off, the chain goes on from the last record that could be read.
 	l.chain, l.tailChain, l.lastMs = r.tail.chain, r.tail.chain, r.tail.commitMs
 	if n := len(r.segments); n > 0 && r.segments[n-1].headerOK && !r.seal {
 		f, err := l.o.FS.OpenFile(r.segments[n-1].path, os.O_RDWR, 0)
