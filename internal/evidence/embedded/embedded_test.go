@@ -1,6 +1,8 @@
 package embedded_test
 
 import (
+	"context"
+	"errors"
 	"path/filepath"
 	"testing"
 
@@ -31,4 +33,19 @@ func openAt(tb testing.TB, path string, o embedded.Options) *embedded.Store {
 func TestStore(t *testing.T) {
 	t.Parallel()
 	evidencetest.Run(t, evidencetest.Traits{CountsDuplicates: true}, open)
+}
+
+var errEnded = errors.New("ended")
+
+// endsAfter is a context that ends when it has been asked a number of times: in the middle of a call.
+type endsAfter struct {
+	context.Context
+	calls int
+}
+
+func (c *endsAfter) Err() error {
+	if c.calls--; c.calls < 0 {
+		return errEnded
+	}
+	return nil
 }
