@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"hash"
 	"math"
 
@@ -15,42 +16,96 @@ import (
 	"github.com/jishi-telemetry/jishi/internal/usage"
 )
 
-// afterMs is how far past a window the evidence is read, so that a silence that crosses the window's end is seen whole:
-// two hours, more than any dialect's healthy silence that has a bound.
-const afterMs = 2 * 60 * 60 * 1000
+const (
+	// afterMs is how far past a window the evidence is read at once, so that a silence that crosses the window's end is
+	// seen whole: two hours, more than most devices may be silent. Where one may be silent for longer, more is read.
+	afterMs = 2 * 60 * 60 * 1000
+	// boundMs is how far past the first word after the window the evidence matters: a meter's reading within it bounds a
+	// silence. What comes later changes nothing, and is left out, so that the digest names what the figure rests on.
+	boundMs = 10 * 60 * 1000
+)
 
-// points returns the evidence of one source: the last it said before the window, and all in it and just around it, as
-// far as the source spoke for the machine.
+// points returns the evidence of one source: the last it said before the window, all in it, and what just after it says
+// how the window ended; as far as the source spoke for the machine.
 func (s *Settler) points(ctx context.Context, base string, source registry.Source, window span.Span, reach int64) ([]usage.Point, error) {
-	read := span.Span{StartMs: window.StartMs - reach, EndMs: window.EndMs + afterMs}.Intersect(source.Span)
 	q := evidence.Query{
-		Base: base, Device: source.Device, Channels: []string{source.Channel}, Window: read,
-		Kinds: []telemetry.Kind{telemetry.KindSample, telemetry.KindLink},
+		Base: base, Device: source.Device, Channels: []string{source.Channel},
+		Window: span.Span{StartMs: window.StartMs - reach, EndMs: window.EndMs + afterMs}.Intersect(source.Span),
+		Kinds:  []telemetry.Kind{telemetry.KindSample, telemetry.KindLink},
 	}
-	var points []usage.Point
-	take := func(e *evidence.Entry) error {
-		p, ok := usage.PointOf(&e.Record)
-		if !ok || !source.Span.Contains(p.AtMs) {
-			return nil
-		}
-		if source.MaxSilenceMs > 0 {
-			p.ValidMs = source.MaxSilenceMs
-		}
-		points = append(points, p)
-		return nil
-	}
+	g := gatherer{source: source, endMs: window.EndMs, contextMs: max(reach, boundMs)}
 	before, err := s.store.Before(ctx, q)
 	if err != nil {
 		return nil, err
 	}
 	for i := range before {
-		// take only fails when the store does, and it has not been asked.
-		_ = take(&before[i])
+		if err := g.take(&before[i]); err != nil {
+			return nil, err
+		}
 	}
-	if err := s.store.Read(ctx, q, take); err != nil {
+	if err := s.read(ctx, q, &g); err != nil {
 		return nil, err
 	}
-	return points, nil
+	q.Window = g.beyond(q.Window.EndMs)
+	if err := s.read(ctx, q, &g); err != nil {
+		return nil, err
+	}
+	return g.points, nil
+}
+
+// read gives the gatherer what it wants of the query's window.
+func (s *Settler) read(ctx context.Context, q evidence.Query, g *gatherer) error {
+	if q.Window.Empty() {
+		return nil
+	}
+	if err := s.store.Read(ctx, q, g.take); !errors.Is(err, errEnough) {
+		return err
+	}
+	return nil
+}
+
+// gatherer takes the points of one source in order of time, until the window's end is decided.
+type gatherer struct {
+	source    registry.Source
+	endMs     int64 // of the window
+	contextMs int64 // how long after the first word past the end there may be more that matters
+	enoughMs  int64 // points after this instant do not matter; 0 before the first word past the end
+	points    []usage.Point
+}
+
+var errEnough = errors.New("enough is read")
+
+func (g *gatherer) take(e *evidence.Entry) error {
+	p, ok := usage.PointOf(&e.Record)
+	if !ok || !g.source.Span.Contains(p.AtMs) {
+		return nil
+	}
+	if p.AtMs >= g.endMs {
+		if g.enoughMs == 0 {
+			g.enoughMs = p.AtMs + g.contextMs
+		}
+		if p.AtMs > g.enoughMs {
+			return errEnough
+		}
+	}
+	if g.source.MaxSilenceMs > 0 {
+		p.ValidMs = g.source.MaxSilenceMs
+	}
+	g.points = append(g.points, p)
+	return nil
+}
+
+// beyond returns what is still to be read after readMs: the rest of the time that the source's last word allows it to be
+// silent. It is empty when the end is decided.
+func (g *gatherer) beyond(readMs int64) span.Span {
+	if g.enoughMs != 0 || len(g.points) == 0 {
+		return span.Span{}
+	}
+	last := &g.points[len(g.points)-1]
+	if last.Down {
+		return span.Span{}
+	}
+	return span.Span{StartMs: readMs, EndMs: last.AtMs + last.ValidMs + 1}.Intersect(g.source.Span)
 }
 
 // digest names the evidence behind a figure.

@@ -124,12 +124,11 @@ func (s *Settler) derive(ctx context.Context, m *Machine) error {
 	return nil
 }
 
-// sources returns who speaks for the machine in the window, each with the whole of its validity up to the context that
-// points need, so that a value said before the window still counts and one said by a meter elsewhere does not.
+// sources returns who speaks for the machine in the window, each with the whole of its validity, so that a value said
+// before the window still counts and one said by a meter elsewhere does not.
 func (s *Settler) sources(m *Machine) []registry.Source {
-	wide := span.Span{StartMs: registry.BeginMs, EndMs: m.Window.EndMs + afterMs}
 	var out []registry.Source
-	for _, source := range s.registry.Sources(m.Base, m.Equipment.ID, registry.UseState, wide) {
+	for _, source := range s.registry.Sources(m.Base, m.Equipment.ID, registry.UseState, registry.Always()) {
 		if !source.Span.Intersect(m.Window).Empty() {
 			out = append(out, source)
 		}
