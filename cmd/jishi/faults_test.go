@@ -57,13 +57,16 @@ func (c *city) killUntil(replay *process, rng *rand.Rand) map[string]int {
 	c.t.Helper()
 	kills := map[string]int{}
 	victims := []string{"bridge", "collector", "influxd"}
-	for {
+	for round := 0; ; round++ {
+		if round%len(victims) == 0 {
+			rng.Shuffle(len(victims), func(i, j int) { victims[i], victims[j] = victims[j], victims[i] })
+		}
 		select {
 		case <-replay.done:
 			return kills
-		case <-time.After(200*time.Millisecond + time.Duration(rng.Int64N(int64(1500*time.Millisecond)))):
+		case <-time.After(100*time.Millisecond + time.Duration(rng.Int64N(int64(1200*time.Millisecond)))):
 		}
-		victim := victims[rng.IntN(len(victims))]
+		victim := victims[round%len(victims)]
 		kills[victim]++
 		switch victim {
 		case "bridge":

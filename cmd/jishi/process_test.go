@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -48,6 +49,11 @@ func jishi(t testing.TB) string {
 	return path
 }
 
+// environment is the test's own without the variables that are for tests: jishi refuses those it does not know.
+func environment() []string {
+	return slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "JISHI_") })
+}
+
 // process is a jishi process that a test started.
 type process struct {
 	t    testing.TB
@@ -77,7 +83,7 @@ func (p *process) run(ready string) {
 	p.t.Helper()
 	p.out, p.done = &tail{}, make(chan struct{})
 	p.cmd = exec.Command(jishi(p.t), p.args...)
-	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
+	p.cmd.Stdout, p.cmd.Stderr, p.cmd.Env = p.out, p.out, environment()
 	if err := p.cmd.Start(); err != nil {
 		p.t.Fatal(err)
 	}
@@ -138,7 +144,7 @@ func output(t testing.TB, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), jishi(t), args...)
 	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
+	cmd.Stderr, cmd.Env = &stderr, environment()
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("jishi %s: %v\n%s", strings.Join(args, " "), err, &stderr)
