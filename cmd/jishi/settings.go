@@ -11,6 +11,8 @@ import (
 	"github.com/jishi-telemetry/jishi/internal/config"
 )
 
+//go:generate go test . -run TestManualHasTheSettings -update-manual
+
 // settingsFile is read from the working directory when no other is named.
 const settingsFile = "jishi.yaml"
 
