@@ -15,6 +15,8 @@ endif
 
 # PKG narrows test, race, cover and lint to some packages: make race PKG=./internal/spool/...
 PKG ?= ./...
+# SEEDS are the seeds of make soak.
+SEEDS ?= 1 2 3 4 5 6 7 8 9 10
 # FUZZTIME is how long each fuzz target runs.
 FUZZTIME ?= 10s
 
@@ -73,6 +75,14 @@ cover: ## Coverage of the whole module: .cache/cover.html and the total
 	go test -coverpkg=./... -coverprofile=$(CACHE)/cover.out $(PKG)
 	go tool cover -html=$(CACHE)/cover.out -o $(CACHE)/cover.html
 	go tool cover -func=$(CACHE)/cover.out | tail -n 1
+
+.PHONY: truth-nist
+truth-nist: setup ## Both weeks of the NIST machine tools through the whole path, whole and under kill -9; prints the table
+	go test ./cmd/jishi -run 'TestTruthNIST|TestKillAnything' -count 1 -full -v -timeout 30m
+
+.PHONY: soak
+soak: setup ## The kill -9 replay again and again with other seeds: make soak SEEDS="1 2 3"
+	for seed in $(SEEDS); do go test ./cmd/jishi -run TestKillAnything -count 1 -full -seed $$seed -v -timeout 30m || exit 1; done
 
 .PHONY: gen
 gen: ## Regenerate what is generated
