@@ -31,15 +31,15 @@ func writeUntilKilled(path string) {
 	ctx := context.Background()
 	s, err := embedded.Open(ctx, path, embedded.Options{})
 	if err != nil {
-		fmt.Println("open:", err)
+		fmt.Fprintln(os.Stdout, "open:", err)
 		os.Exit(1)
 	}
 	for first := uint64(1); ; first += 500 {
 		if _, err := s.Write(ctx, []evidence.Batch{frame(first, 500)}); err != nil {
-			fmt.Println("write:", err)
+			fmt.Fprintln(os.Stdout, "write:", err)
 			os.Exit(1)
 		}
-		fmt.Println(first + 499)
+		fmt.Fprintln(os.Stdout, first+499)
 	}
 }
 

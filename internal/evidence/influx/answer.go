@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -75,14 +74,19 @@ func (s *Store) stream(req *http.Request) (*answer, error) {
 		defer func() { _ = res.Body.Close() }()
 		return nil, s.judgeQuery(res)
 	}
-	a := &answer{body: res.Body}
-	reader := bufio.NewReaderSize(res.Body, 64<<10)
-	if kind, _, err := mime.ParseMediaType(res.Header.Get("Content-Type")); err == nil && kind == packedType {
-		a.source = &packedSource{r: reader, s: s}
+	return s.newAnswer(res.Body), nil
+}
+
+// newAnswer tells the format by its first byte, which no header can be wrong about: JSON begins with a brace.
+func (s *Store) newAnswer(body io.ReadCloser) *answer {
+	r := bufio.NewReaderSize(body, 64<<10)
+	a := &answer{body: body}
+	if first, err := r.Peek(1); err == nil && first[0] >= 0x80 {
+		a.source = &packedSource{r: r, s: s}
 	} else {
-		a.source = &jsonSource{r: reader, s: s}
+		a.source = newJSONSource(r, s)
 	}
-	return a, nil
+	return a
 }
 
 // next reads the next row into a.cells and reports whether there was one.

@@ -2,22 +2,42 @@ package influx
 
 import (
 	"bufio"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-
-	"github.com/valyala/fastjson"
 )
 
-// jsonSource decodes an answer of which each line is a JSON document with some rows.
+// jsonSource decodes an answer that is one JSON document after the other, each with some rows: the format of servers that
+// do not speak the other one. It holds one document.
 type jsonSource struct {
-	r      *bufio.Reader
-	s      *Store
-	parser fastjson.Parser
-	line   []byte
-	text   []byte // the numbers of the current row
+	s       *Store
+	decoder *json.Decoder
 
-	results, series, rows []*fastjson.Value // what is left of the current line
+	results []jsonResult // what is left of the current document
+	series  []jsonSeries
+	rows    [][]json.RawMessage
+}
+
+type jsonDocument struct {
+	Error   string       `json:"error"`
+	Results []jsonResult `json:"results"`
+}
+
+type jsonResult struct {
+	Error   string       `json:"error"`
+	Series  []jsonSeries `json:"series"`
+	Partial bool         `json:"partial"`
+}
+
+type jsonSeries struct {
+	Tags    map[string]string   `json:"tags"`
+	Columns []string            `json:"columns"`
+	Values  [][]json.RawMessage `json:"values"`
+}
+
+func newJSONSource(r *bufio.Reader, s *Store) *jsonSource {
+	return &jsonSource{s: s, decoder: json.NewDecoder(r)}
 }
 
 func (j *jsonSource) next(a *answer) (bool, error) {
@@ -26,21 +46,19 @@ func (j *jsonSource) next(a *answer) (bool, error) {
 		case len(j.rows) > 0:
 			row := j.rows[0]
 			j.rows = j.rows[1:]
-			return true, j.row(a, row)
+			return true, decodeRow(a, row)
 		case len(j.series) > 0:
 			series := j.series[0]
 			j.series = j.series[1:]
-			if err := j.header(a, series); err != nil {
-				return false, err
-			}
+			a.setColumns(series.Columns)
+			a.tags, j.rows = series.Tags, series.Values
 		case len(j.results) > 0:
 			result := j.results[0]
 			j.results = j.results[1:]
-			if text := result.GetStringBytes("error"); text != nil {
-				return false, j.s.statementError(string(text))
+			if result.Error != "" {
+				return false, j.s.statementError(result.Error)
 			}
-			a.partial = result.GetBool("partial")
-			j.series = result.GetArray("series")
+			a.partial, j.series = result.Partial, result.Series
 		default:
 			if more, err := j.document(); err != nil || !more {
 				return false, err
@@ -49,79 +67,56 @@ func (j *jsonSource) next(a *answer) (bool, error) {
 	}
 }
 
-// document reads the next line.
 func (j *jsonSource) document() (bool, error) {
-	j.line = j.line[:0]
-	for {
-		part, err := j.r.ReadSlice('\n')
-		j.line = append(j.line, part...)
-		switch {
-		case err == nil:
-		case errors.Is(err, bufio.ErrBufferFull):
-			continue
-		case !errors.Is(err, io.EOF):
-			return false, fmt.Errorf("read answer: %w", err)
-		case len(j.line) == 0:
-			return false, nil
-		}
-		break
-	}
-	doc, err := j.parser.ParseBytes(j.line)
-	if err != nil {
+	var doc jsonDocument
+	err := j.decoder.Decode(&doc)
+	switch {
+	case errors.Is(err, io.EOF):
+		return false, nil
+	case err != nil:
 		return false, fmt.Errorf("decode answer: %w", err)
-	}
-	if text := doc.GetStringBytes("error"); text != nil {
-		return false, j.s.statementError(string(text))
-	}
-	if !doc.Exists("results") {
+	case doc.Error != "":
+		return false, j.s.statementError(doc.Error)
+	case doc.Results == nil:
 		return false, errors.New("decode answer: no results in it: is the URL an InfluxDB's?")
 	}
-	j.results = doc.GetArray("results")
+	j.results = doc.Results
 	return true, nil
 }
 
-func (j *jsonSource) header(a *answer, series *fastjson.Value) error {
-	var names []string
-	for _, c := range series.GetArray("columns") {
-		name, err := c.StringBytes()
+func decodeRow(a *answer, row []json.RawMessage) error {
+	if len(row) != len(a.columns) {
+		return fmt.Errorf("decode answer: a row of %d values for %d columns", len(row), len(a.columns))
+	}
+	a.cells = a.cells[:0]
+	for _, value := range row {
+		c, err := decodeCell(value)
 		if err != nil {
 			return fmt.Errorf("decode answer: %w", err)
-		}
-		names = append(names, string(name))
-	}
-	a.setColumns(names)
-	a.tags = map[string]string{}
-	if tags := series.GetObject("tags"); tags != nil {
-		tags.Visit(func(key []byte, v *fastjson.Value) { a.tags[string(key)] = string(v.GetStringBytes()) })
-	}
-	j.rows = series.GetArray("values")
-	return nil
-}
-
-func (j *jsonSource) row(a *answer, row *fastjson.Value) error {
-	values, err := row.Array()
-	if err != nil || len(values) != len(a.columns) {
-		return fmt.Errorf("decode answer: a row of %d values for %d columns", len(values), len(a.columns))
-	}
-	a.cells, j.text = a.cells[:0], j.text[:0]
-	for _, v := range values {
-		var c cell
-		switch v.Type() {
-		case fastjson.TypeNull:
-		case fastjson.TypeString:
-			c = cell{kind: cellText, text: v.GetStringBytes()}
-		case fastjson.TypeNumber:
-			from := len(j.text)
-			j.text = v.MarshalTo(j.text)
-			c = cell{kind: cellDigits, text: j.text[from:len(j.text):len(j.text)]}
-		case fastjson.TypeTrue:
-			c = cell{kind: cellBool, number: 1}
-		case fastjson.TypeFalse:
-			c = cell{kind: cellBool}
-		default:
-			return errors.New("decode answer: a row with a value that is none")
 		}
 		a.cells = append(a.cells, c)
 	}
 	return nil
+}
+
+// decodeCell takes a value that is known to be valid JSON.
+func decodeCell(value json.RawMessage) (cell, error) {
+	if len(value) == 0 {
+		return cell{}, errors.New("a row with an empty value")
+	}
+	switch value[0] {
+	case 'n':
+		return cell{}, nil
+	case 't':
+		return cell{kind: cellBool, number: 1}, nil
+	case 'f':
+		return cell{kind: cellBool}, nil
+	case '"':
+		var text string
+		err := json.Unmarshal(value, &text)
+		return cell{kind: cellText, text: []byte(text)}, err
+	case '{', '[':
+		return cell{}, errors.New("a row with a value that is none")
+	}
+	return cell{kind: cellDigits, text: value}, nil
 }
