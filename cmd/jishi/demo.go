@@ -1,19 +1,31 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	sim "github.com/jishi-telemetry/jishi/firmware-sim"
+	"github.com/jishi-telemetry/jishi/internal/atomicfile"
 	"github.com/jishi-telemetry/jishi/internal/calendar"
 	"github.com/jishi-telemetry/jishi/internal/mqtt"
 	"github.com/jishi-telemetry/jishi/internal/registry"
 	"github.com/jishi-telemetry/jishi/internal/span"
 )
+
+// demoText greets whoever started the demo: board, broker, data directory, and what to try.
+const demoText = `机时演示 demo: %s
+设备接入 broker: %s
+数据目录 data: %s (removed at the end 退出时删除)
+试一试 try: jishi usage --data.dir %s
+            jishi top --server %s
+Ctrl-C 退出 to stop
+`
 
 // demoBase is the code of the imaginary base.
 const demoBase = "demo"
@@ -37,13 +49,28 @@ func (p *process) upDemo(ctx context.Context, seed uint64, cmd *cobra.Command) e
 	if err != nil {
 		return fmt.Errorf("registry of the demo: %w", err)
 	}
+	if err := writeRegistry(reg, filepath.Join(dir, "registry")); err != nil {
+		return fmt.Errorf("registry of the demo: %w", err)
+	}
 	broker, url, err := p.startAll(ctx, reg)
 	if err != nil {
 		return err
 	}
 	p.stack.Go(ctx, "demo", func(ctx context.Context) error { return p.live(ctx, plant, broker) })
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "机时演示 demo: %s\n设备接入 broker: %s\n数据目录 data: %s (removed at the end 退出时删除)\nCtrl-C 退出 to stop\n", url, broker, dir)
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), demoText, url, broker, dir, dir, url)
 	return err
+}
+
+// writeRegistry leaves the registry where the other commands look for it.
+func writeRegistry(reg *registry.Registry, dir string) error {
+	var text bytes.Buffer
+	if err := reg.WriteYAML(&text); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return err
+	}
+	return atomicfile.Write(filepath.Join(dir, "demo.yaml"), text.Bytes(), 0o640)
 }
 
 // live publishes what the plant's devices say, the past as fast as it can be acknowledged, then as it happens.

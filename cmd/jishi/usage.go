@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 
 	"github.com/jishi-telemetry/jishi/api"
@@ -221,6 +222,8 @@ func csvText(s string) string {
 func usageTable(w io.Writer, rows []api.Usage) error {
 	t := table.NewWriter()
 	t.SetStyle(table.StyleLight)
+	t.Style().Format.Header = text.FormatDefault
+	t.SetColumnConfigs(rightAligned(3, 10))
 	t.AppendHeader(table.Row{"日期 day", "设备 machine", "运行 running", "待机 idle", "关机 off", "故障 fault", "未知 unknown", "开放 opening", "使用率 rate", "完整率 coverage", "说明 notes"})
 	for i := range rows {
 		u := &rows[i]
@@ -242,6 +245,15 @@ func usageTable(w io.Writer, rows []api.Usage) error {
 	}
 	_, err := fmt.Fprintf(w, "%s\n使用率(日历) rate = 运行 running ÷ 开放 opening; — 数据不足 withheld\n", t.Render())
 	return err
+}
+
+// rightAligned aligns the columns of figures.
+func rightAligned(from, to int) []table.ColumnConfig {
+	var out []table.ColumnConfig
+	for n := from; n <= to; n++ {
+		out = append(out, table.ColumnConfig{Number: n, Align: text.AlignRight, AlignHeader: text.AlignRight})
+	}
+	return out
 }
 
 // hms shows seconds as h:mm:ss.
