@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -64,7 +65,8 @@ func (p *process) bridge(ctx context.Context, cmd *cobra.Command) error {
 	return err
 }
 
-// startAdmin serves /healthz and /metrics for processes that have no API, unless admin.addr is empty.
+// startAdmin serves /healthz and /metrics, and profiles when admin.pprof is set, for processes that have no API, unless
+// admin.addr is empty.
 func (p *process) startAdmin(ctx context.Context) error {
 	addr := p.c.String("admin.addr")
 	if addr == "" {
@@ -75,6 +77,11 @@ func (p *process) startAdmin(ctx context.Context) error {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusOK)
 	})
+	if p.c.Bool("admin.pprof") {
+		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	}
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
 		return fmt.Errorf("listen for metrics (--admin.addr): %w", err)

@@ -63,6 +63,7 @@ func settingsTable() []config.Setting {
 		{Name: "usage.min-coverage-percent", Kind: config.Int, Default: "90", Min: "0", Max: "100", Commands: rated, Help: "Coverage below which a rate is withheld.", HelpZh: "数据完整率低于此值（%）时不给出使用率。"},
 		{Name: "http.addr", Kind: config.Addr, Default: "127.0.0.1:8080", Commands: web, Help: "Where the API and the board are served.", HelpZh: "接口与看板的监听地址。"},
 		{Name: "admin.addr", Kind: config.Addr, Commands: lone, Help: "Where /healthz and /metrics are served; unset: nowhere.", HelpZh: "健康检查与指标的监听地址；不设则不提供。"},
+		{Name: "admin.pprof", Kind: config.Bool, Default: "false", Commands: lone, Help: "Serve Go's profiles under /debug/pprof/ beside the metrics, to see where time goes.", HelpZh: "在指标地址上同时提供 Go 性能剖析（/debug/pprof/）。"},
 		{Name: "log.level", Kind: config.Enum, Choices: []string{"debug", "info", "warn", "error"}, Default: "info", Commands: live, Help: "What is logged.", HelpZh: "日志级别。"},
 		{Name: "log.format", Kind: config.Enum, Choices: []string{"text", "json"}, Default: "text", Commands: live, Help: "How it is logged.", HelpZh: "日志格式。"},
 	}
