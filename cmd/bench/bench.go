@@ -25,6 +25,10 @@ func newBench(o options, stderr io.Writer) (*bench, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make temporary folder: %w", err)
 	}
+	// Processes run elsewhere.
+	if temp, err = filepath.Abs(temp); err != nil {
+		return nil, fmt.Errorf("find temporary folder: %w", err)
+	}
 	return &bench{options: o, began: time.Now(), stderr: stderr, temp: temp}, nil
 }
 

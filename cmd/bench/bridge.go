@@ -122,7 +122,11 @@ func (b *bench) toCity(ctx context.Context, messages []message) (float64, error)
 	}); err != nil {
 		return 0, err
 	}
-	return rateUntil(ctx, bridge.addr, messages, func() int { return int(store.messages.Load()) })
+	rate, err := rateUntil(ctx, bridge.addr, messages, func() int { return int(store.messages.Load()) })
+	if err != nil {
+		return 0, fmt.Errorf("%w; the bridge says:\n%s", err, bridge.output)
+	}
+	return rate, nil
 }
 
 // mosquittoBridge returns the messages that pass in a second through two mosquittos to a subscriber.

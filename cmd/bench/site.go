@@ -106,6 +106,10 @@ func (b *bench) command(ctx context.Context, readyWord string, args ...string) (
 	return start(ctx, cmd, "jishi "+args[0], func(p *process) bool { return strings.Contains(p.output.String(), readyWord) })
 }
 
+// benchLinger is how long the bridge lets the last frame of a run wait for more: so little that it does not count among
+// the seconds of a run.
+const benchLinger = 20 * time.Millisecond
+
 // running is a process of ours with the address of its metrics.
 type running struct {
 	*process
@@ -121,7 +125,7 @@ func (b *bench) startBridge(ctx context.Context, s *site, uplink string) (*runni
 	}
 	args := []string{
 		"bridge", "--data.dir", filepath.Join(s.dir, "bridge"), "--base.code", baseCode, "--bridge.id", bridgeID,
-		"--broker.addr", r.addr, "--log.level", "warn",
+		"--broker.addr", r.addr, "--bridge.linger", benchLinger.String(), "--log.level", "warn",
 	}
 	if uplink != "" {
 		args = append(args, "--uplink.url", "tcp://"+uplink)
