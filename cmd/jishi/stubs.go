@@ -3,4 +3,3 @@ package main
 import "github.com/spf13/cobra"
 
 func newFrames() *cobra.Command { return &cobra.Command{Use: "frames"} }
-func newTop() *cobra.Command    { return &cobra.Command{Use: "top"} }
