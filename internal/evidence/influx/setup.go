@@ -2,7 +2,6 @@ package influx
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -94,8 +93,7 @@ func (s *Store) ensureBucket2(ctx context.Context) error {
 func (s *Store) findBucket(ctx context.Context, orgID string) (*domain.Bucket, error) {
 	found, err := s.client.APIClient().GetBuckets(ctx, &domain.GetBucketsParams{Name: &s.o.Bucket, OrgID: &orgID})
 	if err != nil {
-		var failure interface{ Error() string }
-		if errors.As(err, &failure) && strings.Contains(failure.Error(), "not found") {
+		if strings.Contains(err.Error(), "not found") {
 			return nil, nil //nolint:nilnil // there is none, and that is no error here
 		}
 		return nil, fmt.Errorf("find bucket %q: %w", s.o.Bucket, err)
