@@ -104,7 +104,9 @@ type Store interface {
 	// errors.Is(err, ErrPermanent) says that repeating will not help before a person acts (wrong token, no bucket).
 	//
 	// Two samples or links with the same base, device, channel and event time are one: the one with the higher sequence
-	// number wins within an epoch, the later written across epochs; within a message the later record. A sample that wins
+	// number wins within an epoch, the later written across epochs; within a message the later record. (An engine that
+	// cannot compare with what it has keeps the later written of two calls: frames of one log are written in its order.)
+	// A sample that wins
 	// replaces the other whole: no value of the other remains. Two taps at one instant with another card or direction stay
 	// two. A raw record is one by its place in its bridge's log: bridge, epoch, sequence number, index in the message.
 	//

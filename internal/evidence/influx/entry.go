@@ -213,8 +213,8 @@ func (f *fields) plan() *plan {
 	return p
 }
 
-// remember returns make(text), from memory when it was asked before.
-func remember(memory map[string]string, text []byte, make func(string) string) string {
+// remember returns what turn makes of the text, from memory when it was asked before.
+func remember(memory map[string]string, text []byte, turn func(string) string) string {
 	if len(text) == 0 {
 		return ""
 	}
@@ -225,7 +225,7 @@ func remember(memory map[string]string, text []byte, make func(string) string) s
 		clear(memory)
 	}
 	key := string(text)
-	s := make(key)
+	s := turn(key)
 	memory[key] = s
 	return s
 }

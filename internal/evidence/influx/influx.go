@@ -39,7 +39,7 @@ type Options struct {
 	Database, RetentionPolicy string
 	// WriteTimeout bounds one request to write, 30 s when zero. Reads are bounded by their context alone.
 	WriteTimeout time.Duration
-	// Compression of what is written; the zero value decides by the address.
+	// Compression of what is written and, unless Transport is set, of answers; the zero value decides by the address.
 	Compression Compression
 	// Transport carries the requests; nil is a transport of the store's own.
 	Transport http.RoundTripper
@@ -122,17 +122,18 @@ func New(o Options) (*Store, error) {
 		return nil, fmt.Errorf("influx options: %w", err)
 	}
 	s := &Store{o: o, m: newMetrics(o.Registerer)}
+	s.gzip = o.Compression == CompressAlways || o.Compression == CompressRemote && !loopback(o.URL)
 	transport := o.Transport
 	if transport == nil {
 		s.own = http.DefaultTransport.(*http.Transport).Clone()
 		s.own.MaxIdleConnsPerHost = 32
+		s.own.DisableCompression = !s.gzip // of answers
 		transport = s.own
 	}
 	// No timeout on the client: a year is streamed for as long as its reader takes. Writes have their own.
 	options := influxdb2.DefaultOptions().SetHTTPClient(&http.Client{Transport: transport}).SetApplicationName("jishi")
 	s.client = influxdb2.NewClientWithOptions(o.URL, o.Token.Reveal(), options)
 	s.http = s.client.HTTPService()
-	s.gzip = o.Compression == CompressAlways || o.Compression == CompressRemote && !loopback(o.URL)
 	return s, nil
 }
 

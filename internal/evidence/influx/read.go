@@ -131,11 +131,11 @@ func ofDevice(q evidence.Query) string {
 }
 
 func inChannels(channels []string) string {
-	var any []string
+	var each []string
 	for _, c := range channels {
-		any = append(any, tagIs("channel", c))
+		each = append(each, tagIs("channel", c))
 	}
-	return "(" + strings.Join(any, " OR ") + ")"
+	return "(" + strings.Join(each, " OR ") + ")"
 }
 
 // cut returns the part of a window in which there can be evidence, so that it can be said in nanoseconds.
