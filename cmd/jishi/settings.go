@@ -20,26 +20,28 @@ const settingsFile = "jishi.yaml"
 func settingsTable() []config.Setting {
 	var (
 		edge   = []string{"up", "bridge", "doctor"}
+		sealer = []string{"up", "bridge", "frames", "doctor"}
 		city   = []string{"up", "collect", "doctor"}
 		web    = []string{"up", "serve", "doctor"}
 		stores = []string{"up", "collect", "serve", "usage", "calibrate", "doctor"}
+		places = []string{"up", "collect", "serve", "usage", "calibrate", "frames", "doctor"}
 		lone   = []string{"bridge", "collect"}
 		live   = []string{"up", "bridge", "collect", "serve"}
 		rated  = []string{"up", "serve", "usage", "doctor"}
 	)
 	return []config.Setting{
 		{Name: "data.dir", Kind: config.Path, Default: "jishi-data", Help: "Directory for everything that is kept.", HelpZh: "存放全部数据的目录。"},
-		{Name: "registry.path", Kind: config.Path, Commands: stores, Help: "YAML file or directory with the reference data; default registry in the data directory.", HelpZh: "登记数据（YAML 文件或目录）；默认为数据目录下的 registry。"},
-		{Name: "base.code", Kind: config.String, Default: "base1", Commands: edge, Help: "Code of the base the bridge stands at.", HelpZh: "网桥所在基地的编码。"},
-		{Name: "bridge.id", Kind: config.String, Default: "b1", Commands: edge, Help: "Identity of the bridge at its base.", HelpZh: "网桥在本基地的标识。"},
-		{Name: "bridge.key", Kind: config.Path, Commands: edge, Help: "The bridge's signing key (PEM), made at the first start; default bridge.key in the data directory.", HelpZh: "网桥签名密钥（PEM），首次启动时生成；默认为数据目录下的 bridge.key。"},
+		{Name: "registry.path", Kind: config.Path, Commands: places, Help: "YAML file or directory with the reference data; default registry in the data directory.", HelpZh: "登记数据（YAML 文件或目录）；默认为数据目录下的 registry。"},
+		{Name: "base.code", Kind: config.String, Default: "base1", Commands: sealer, Help: "Code of the base the bridge stands at.", HelpZh: "网桥所在基地的编码。"},
+		{Name: "bridge.id", Kind: config.String, Default: "b1", Commands: sealer, Help: "Identity of the bridge at its base.", HelpZh: "网桥在本基地的标识。"},
+		{Name: "bridge.key", Kind: config.Path, Commands: sealer, Help: "The bridge's signing key (PEM), made at the first start; default bridge.key in the data directory.", HelpZh: "网桥签名密钥（PEM），首次启动时生成；默认为数据目录下的 bridge.key。"},
 		{Name: "bridge.window", Kind: config.Int, Default: "64", Min: "1", Max: "1024", Commands: edge, Help: "Frames that may be out unacknowledged.", HelpZh: "允许同时未确认的帧数。"},
 		{Name: "bridge.linger", Kind: config.Duration, Min: "1ms", Max: "10s", Commands: edge, Help: "How long a frame that is not full waits for more: longer saves bytes on the uplink and is less fresh; default 1s, in jishi up 100ms.", HelpZh: "未满的帧等待更多记录的时间：越长越省流量，越短越实时；默认 1s，jishi up 为 100ms。"},
 		{Name: "bridge.ack-timeout", Kind: config.Duration, Default: "10s", Min: "100ms", Max: "2m", Commands: edge, Help: "How long a frame waits for its acknowledgement before it is sent again.", HelpZh: "帧等待确认的时间，超时重发。"},
 		{Name: "bridge.max-payload-bytes", Kind: config.Size, Default: "256KiB", Min: "1KiB", Max: "1MiB", Commands: edge, Help: "Largest device payload that is decoded; a larger one is quarantined.", HelpZh: "可解析的最大设备消息；超出者隔离。"},
 		{Name: "bridge.replay-clock", Kind: config.Bool, Default: "false", Commands: edge, Help: "Take the receive time from a replayer (jishi/sim/clock). Never at a real base.", HelpZh: "以回放时钟作为接收时间；正式基地禁用。"},
 		{Name: "broker.addr", Kind: config.Addr, Default: "127.0.0.1:1883", Commands: edge, Help: "Where the base's own broker listens for devices.", HelpZh: "基地内置 MQTT 服务的监听地址。"},
-		{Name: "spool.dir", Kind: config.Path, Commands: edge, Help: "Directory of the base's log; default log in the data directory.", HelpZh: "基地日志目录；默认为数据目录下的 log。"},
+		{Name: "spool.dir", Kind: config.Path, Commands: sealer, Help: "Directory of the base's log; default log in the data directory.", HelpZh: "基地日志目录；默认为数据目录下的 log。"},
 		{Name: "spool.max-bytes", Kind: config.Size, Default: "20GiB", Min: "64MiB", Commands: edge, Help: "Most that the log may take on disk.", HelpZh: "日志最大占用空间。"},
 		{Name: "spool.min-free-bytes", Kind: config.Size, Default: "512MiB", Commands: edge, Help: "What must stay free on the log's disk.", HelpZh: "日志所在磁盘须保留的空间。"},
 		{Name: "spool.audit", Kind: config.Duration, Default: "30d", Commands: edge, Help: "How long acknowledged records stay, with their raw messages.", HelpZh: "已确认记录（含原始报文）的保留期。"},
