@@ -23,8 +23,9 @@ import (
 
 // Bridge moves device messages from a base's broker to its log, and from the log to the city.
 type Bridge struct {
-	o     Options
-	inbox *inbox
+	o       Options
+	inbox   *inbox
+	batches batches
 	// simulatedMs is the replayed clock, 0 before its first message; only used with Options.ReplayClock.
 	simulatedMs atomic.Int64
 	status      status
@@ -37,7 +38,7 @@ func New(o Options) (*Bridge, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Bridge{o: o, inbox: newInbox(o.InboxMessages)}
+	b := &Bridge{o: o, inbox: newInbox(o.InboxMessages), batches: make(batches, 3)} // one filled, one waiting, one written
 	b.m = newMetrics(o.Registerer, b)
 	return b, nil
 }

@@ -16,6 +16,7 @@ func (b *Bridge) commitAll(ctx context.Context, decoded <-chan *batch) error {
 		if err := b.commit(ctx, next); err != nil {
 			return err
 		}
+		b.batches.done(next)
 	}
 	return nil
 }

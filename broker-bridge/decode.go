@@ -11,23 +11,8 @@ import (
 	"github.com/jishi-telemetry/jishi/internal/dialect"
 	"github.com/jishi-telemetry/jishi/internal/frame"
 	"github.com/jishi-telemetry/jishi/internal/mqtt"
-	"github.com/jishi-telemetry/jishi/internal/spool"
 	"github.com/jishi-telemetry/jishi/internal/telemetry"
 )
-
-// maxBatch bounds one group commit: enough that an fsync is shared by thousands, little enough to hold twice in memory.
-const (
-	maxBatchMessages = 8192
-	maxBatchBytes    = 8 << 20
-)
-
-// batch is a group of messages on their way to one fsync.
-type batch struct {
-	entries  []spool.Entry
-	messages []mqtt.Inbound // acknowledged once the entries are durable; may hold clock messages, which have no entry
-	requests []dialect.Request
-	bytes    int
-}
 
 // decodeAll turns the inbox into batches until ctx ends, and closes decoded.
 func (b *Bridge) decodeAll(ctx context.Context, decoded chan<- *batch) {
@@ -35,17 +20,18 @@ func (b *Bridge) decodeAll(ctx context.Context, decoded chan<- *batch) {
 	poll := time.NewTicker(time.Second)
 	defer poll.Stop()
 	for {
-		next := &batch{}
+		next := b.batches.fresh()
 		select {
 		case <-ctx.Done():
 			return
 		case <-poll.C:
-			next.requests = b.poll()
+			next.requests = append(next.requests, b.poll()...)
 		case in := <-b.inbox.queue:
 			b.decode(next, in)
 			b.drain(next)
 		}
-		if len(next.messages)+len(next.requests) == 0 {
+		if next.empty() {
+			b.batches.done(next)
 			continue
 		}
 		select {
@@ -86,12 +72,10 @@ func (b *Bridge) decode(next *batch, in mqtt.Inbound) {
 	if err != nil {
 		m.Records = append(m.Records, quarantine(in, receivedMs, err))
 	}
-	body := canonical(&m, in)
+	memory := appendCanonical(next.memory, &m, in)
 	b.observe(&m)
-	next.entries = append(next.entries, spool.Entry{Body: body, Raw: rawEntry(in), ReceivedMs: receivedMs})
-	next.messages = append(next.messages, in)
+	next.add(in, memory, receivedMs)
 	next.requests = append(next.requests, result.Requests...)
-	next.bytes += len(body) + len(in.Payload) + len(in.Topic)
 }
 
 // interpret finds the message's dialect and asks it what the message means.
@@ -123,13 +107,13 @@ func quarantine(in mqtt.Inbound, receivedMs int64, err error) telemetry.Record {
 	}
 }
 
-// canonical returns the message's bytes for the log, which are sent as they are. When a decoder let pass what no frame can
-// carry, the message becomes a raw record: logged as it was, it would come back unsent for ever.
-func canonical(m *telemetry.Message, in mqtt.Inbound) []byte {
-	body := frame.AppendMessage(nil, m)
-	err := frame.CheckMessage(body)
+// appendCanonical appends the message's bytes for the log, which are sent as they are. When a decoder let pass what no
+// frame can carry, the message becomes a raw record: logged as it was, it would come back unsent for ever.
+func appendCanonical(dst []byte, m *telemetry.Message, in mqtt.Inbound) []byte {
+	out := frame.AppendMessage(dst, m)
+	err := frame.CheckMessage(out[len(dst):])
 	if err == nil {
-		return body
+		return out
 	}
 	why := &dialect.Error{Reason: telemetry.ReasonMalformed, Detail: err.Error()}
 	if errors.Is(err, frame.ErrTooLarge) {
@@ -137,7 +121,7 @@ func canonical(m *telemetry.Message, in mqtt.Inbound) []byte {
 	}
 	m.Dialect = cut(m.Dialect, telemetry.MaxName)
 	m.Records = []telemetry.Record{quarantine(in, m.ReceivedMs, why)}
-	return frame.AppendMessage(nil, m)
+	return frame.AppendMessage(dst, m)
 }
 
 // poll asks the dialects which devices are to be asked for a sign of life.
@@ -167,14 +151,6 @@ func (b *Bridge) nowMs() (int64, bool) {
 	}
 	ms := b.simulatedMs.Load()
 	return ms, ms != 0
-}
-
-// rawEntry is the message as it came: topic, a zero byte (which no MQTT topic holds), payload; cut to what the log takes.
-func rawEntry(in mqtt.Inbound) []byte {
-	raw := make([]byte, 0, min(len(in.Topic)+1+len(in.Payload), spool.MaxRaw))
-	raw = append(raw, in.Topic...)
-	raw = append(raw, 0)
-	return append(raw, in.Payload[:min(len(in.Payload), spool.MaxRaw-len(raw))]...)
 }
 
 // cut shortens a text to at most n bytes of valid UTF-8.

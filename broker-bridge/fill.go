@@ -121,7 +121,10 @@ func (f *forwarder) jump(to uint64) error {
 // unannounced returns the numbers that will never come and that no frame on its way says so about.
 func (f *forwarder) unannounced() []frame.Range {
 	lost := append(toFrame(f.b.o.Log.Missing()), f.unsendable...)
-	return f.window.notOut(lost)
+	if len(lost) == 0 {
+		return nil
+	}
+	return f.window.notOut(merged(lost))
 }
 
 // announce tells the city of numbers that will never come, in a frame of their own.

@@ -1,6 +1,8 @@
 package bridge
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/jishi-telemetry/jishi/internal/frame"
@@ -17,7 +19,7 @@ type window struct {
 // outFrame is one frame that is out.
 type outFrame struct {
 	bytes   []byte
-	covers  []frame.Range // the records it carries, and the missing ranges it announces
+	covers  []frame.Range // the records it carries, and the missing ranges it announces; merged
 	due     time.Time     // when it is sent again
 	repeats int
 	refused string // the city's reason, "" when it gave none
@@ -34,14 +36,14 @@ const (
 
 func (w *window) full() bool { return len(w.out) >= w.size }
 
-// add takes a frame that has just been sent.
+// add takes a frame that has just been sent. covers are merged.
 func (w *window) add(bytes []byte, covers []frame.Range, now time.Time) {
 	w.out = append(w.out, &outFrame{bytes: bytes, covers: covers, due: now.Add(w.timeout)})
 }
 
 // acknowledge takes ranges that are stored, and forgets the frames that are wholly among them.
 func (w *window) acknowledge(stored []frame.Range) {
-	kept := w.out[:0]
+	kept, stored := w.out[:0], merged(stored)
 	for _, f := range w.out {
 		f.covers = subtract(f.covers, stored)
 		if len(f.covers) > 0 {
@@ -52,7 +54,7 @@ func (w *window) acknowledge(stored []frame.Range) {
 	w.out = kept
 }
 
-// notOut returns the parts of the ranges that no frame in the window speaks about.
+// notOut returns the parts of the ranges, which are merged, that no frame in the window speaks about.
 func (w *window) notOut(ranges []frame.Range) []frame.Range {
 	for _, f := range w.out {
 		if len(ranges) == 0 {
@@ -101,27 +103,36 @@ func (w *window) nextDue() (at time.Time, ok bool) {
 	return at, ok
 }
 
-// subtract returns the parts of a that no range of b covers.
-func subtract(a, b []frame.Range) []frame.Range {
-	left := a
-	for _, cut := range b {
-		if !overlaps(left, cut) {
+// merged returns the ranges in order, those that touch or overlap as one.
+func merged(ranges []frame.Range) []frame.Range {
+	sorted := slices.Clone(ranges)
+	slices.SortFunc(sorted, func(a, b frame.Range) int { return cmp.Compare(a.First, b.First) })
+	out := sorted[:0]
+	for _, r := range sorted {
+		if n := len(out); n > 0 && r.First <= out[n-1].Last+1 {
+			out[n-1].Last = max(out[n-1].Last, r.Last)
 			continue
 		}
-		var parts []frame.Range
-		for _, r := range left {
-			if r.Last < cut.First || r.First > cut.Last {
-				parts = append(parts, r)
-				continue
+		out = append(out, r)
+	}
+	return out
+}
+
+// subtract returns the parts of a that no range of b covers. Both are merged, and so is the result; a log that lost every
+// second record has thousands of ranges.
+func subtract(a, b []frame.Range) []frame.Range {
+	var left []frame.Range
+	for _, r := range a {
+		i, _ := slices.BinarySearchFunc(b, r.First, func(cut frame.Range, first uint64) int { return cmp.Compare(cut.Last, first) })
+		for ; i < len(b) && b[i].First <= r.Last; i++ {
+			if r.First < b[i].First {
+				left = append(left, frame.Range{First: r.First, Last: b[i].First - 1})
 			}
-			if r.First < cut.First {
-				parts = append(parts, frame.Range{First: r.First, Last: cut.First - 1})
-			}
-			if r.Last > cut.Last {
-				parts = append(parts, frame.Range{First: cut.Last + 1, Last: r.Last})
-			}
+			r.First = b[i].Last + 1
 		}
-		left = parts
+		if r.First <= r.Last {
+			left = append(left, r)
+		}
 	}
 	return left
 }
