@@ -39,9 +39,6 @@ func (l *Log) Append(ctx context.Context, entries []Entry) (first uint64, err er
 	if len(entries) == 0 {
 		return l.End(), nil
 	}
-	if err := ctx.Err(); err != nil {
-		return 0, fmt.Errorf("append to log: %w", err)
-	}
 	g, first, err := l.enqueue(ctx, entries, need)
 	if err != nil {
 		l.m.refuse(err)
@@ -77,6 +74,10 @@ func sizeOf(entries []Entry) (int64, error) {
 // enqueue gives the entries their numbers and puts them into the pending group, waiting while that is full.
 func (l *Log) enqueue(ctx context.Context, entries []Entry, need int64) (*group, uint64, error) {
 	for {
+		// Asked each time: when the room and the context's end come together, the select below may choose the room.
+		if err := ctx.Err(); err != nil {
+			return nil, 0, err
+		}
 		g, first, wait, err := l.tryEnqueue(entries, need)
 		if err != nil || wait == nil {
 			return g, first, err

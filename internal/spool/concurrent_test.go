@@ -169,44 +169,74 @@ func TestCallsShareACommit(t *testing.T) {
 	}
 }
 
-// What waits for the disk is bounded: a call beyond the bound waits, and gives up with its context [L-9.2].
+// What waits for the disk is bounded: a call that does not fit waits, gives up with its context, and then has no number
+// [L-9.2].
 func TestWaitingIsBounded(t *testing.T) {
 	t.Parallel()
-	hold := make(chan struct{})
+	hold, held := make(chan struct{}), make(chan struct{})
+	var once sync.Once
 	fsys := newFaultFS(nil)
 	log := open(t, t.TempDir(), spool.Options{FS: fsys})
+	largest := 0
 	fsys.set(func(s step) verdict {
-		if s.Op == "sync" {
+		switch s.Op {
+		case "write":
+			largest = max(largest, len(s.Data))
+		case "sync":
+			once.Do(func() { close(held) })
 			<-hold
 		}
 		return verdict{}
 	})
 	big := []spool.Entry{{Raw: make([]byte, spool.MaxRaw)}}
-	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
-	var mu sync.Mutex
-	failed := 0
-	const callers = 40
-	for range callers {
+	call := func() {
 		wg.Go(func() {
-			if _, err := log.Append(ctx, big); err != nil {
-				mu.Lock()
-				defer mu.Unlock()
-				failed++
+			if _, err := log.Append(t.Context(), big); err != nil {
+				t.Error(err)
 			}
 		})
 	}
-	for log.Queued() < 7 {
+	call()
+	<-held        // the first is with the disk
+	const fit = 7 // of a little over 1 MiB each, below 8 MiB
+	for range fit {
+		call()
+	}
+	for log.Queued() < fit {
 		runtime.Gosched()
 	}
-	if n := log.Queued(); n > 8 {
-		t.Errorf("%d MiB wait in the queue, at most 8 may", n)
-	}
+	inner, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ctx := &watchedContext{Context: inner, waited: make(chan struct{})}
+	gaveUp := make(chan error)
+	wg.Go(func() {
+		_, err := log.Append(ctx, big)
+		gaveUp <- err
+	})
+	<-ctx.waited // or the call might end before it came to the queue, and prove nothing
 	cancel()
+	if err := <-gaveUp; !errors.Is(err, context.Canceled) {
+		t.Errorf("the call that does not fit: %v, want the context's error", err)
+	}
+	if n := log.Queued(); n != fit {
+		t.Errorf("%d calls wait for the disk, want %d", n, fit)
+	}
 	close(hold)
 	wg.Wait()
-	closeAll(t, log) // what was taken is written
-	if end := log.End(); end < 8 || end > 17 || failed < callers-int(end) {
-		t.Errorf("end %d, %d calls failed: at most one commit and one queue may be taken", end, failed)
+	if end := log.End(); end != fit+2 || largest > 8<<20 {
+		t.Errorf("end %d, want %d; the largest write has %d bytes, at most 8 MiB may wait", end, fit+2, largest)
 	}
+}
+
+// watchedContext tells when somebody begins to wait for its end.
+type watchedContext struct {
+	context.Context
+	once   sync.Once
+	waited chan struct{}
+}
+
+func (c *watchedContext) Done() <-chan struct{} {
+	c.once.Do(func() { close(c.waited) })
+	return c.Context.Done()
 }

@@ -219,3 +219,25 @@ func copyFile(t *testing.T, from, to string) {
 		t.Fatal(err)
 	}
 }
+
+// The limit on disk is above every number that was used, also beyond the first reservation within one segment: when the
+// only segment vanishes, its numbers are not used again [L-8.2] [L-1.2].
+func TestReservationIsRaisedBeforeItIsPassed(t *testing.T) {
+	t.Parallel()
+	live := t.TempDir()
+	log := open(t, live, spool.Options{})
+	const reservation = 1 << 20
+	for log.End() <= reservation+1000 {
+		if _, err := log.Append(t.Context(), make([]spool.Entry, 100_000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(segmentFiles(t, live)); n != 1 {
+		t.Fatalf("%d segments: a new one would raise the limit by itself", n)
+	}
+	dir := copyDir(t, live)
+	remove(t, segmentFiles(t, dir)...)
+	if after := open(t, dir, spool.Options{}); after.End() < log.End() {
+		t.Errorf("number %d would be used again, all below %d were", after.End(), log.End())
+	}
+}
