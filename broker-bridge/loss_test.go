@@ -217,7 +217,7 @@ func wantMetrics(t *testing.T, reg *prometheus.Registry, want string, names ...s
 // TestThousandsOfLossesFitFrames: a log that dropped every second record announces all of it, within the limit of a frame.
 func TestThousandsOfLossesFitFrames(t *testing.T) {
 	t.Parallel()
-	const n = 5000
+	const n = 2600
 	small := func(uint64) []byte { return frame.AppendMessage(nil, &emptyMessage) }
 	o := spool.Options{SegmentBytes: spool.MinSegmentBytes, MaxBytes: 1 << 20, DropOldest: true}
 	lossy(t, o, func(t *testing.T, _ string, log *spool.Log) {
