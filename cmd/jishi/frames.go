@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
@@ -64,7 +65,11 @@ func lookAtFrames(ctx context.Context, c *settings, cmd *cobra.Command, f *frame
 		return err
 	}
 	if len(paths) == 0 {
-		paths = []string{c.path("spool.dir", "log")}
+		own := c.path("spool.dir", "log")
+		if _, err := os.Stat(own); err != nil {
+			return usageError{fmt.Errorf("no log at %s: name a FILE or DIR, or --spool.dir or --data.dir: %w", own, err)}
+		}
+		paths = []string{own}
 	}
 	if err := look.begin(c); err != nil {
 		return err

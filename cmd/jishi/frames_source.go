@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"errors"
@@ -61,8 +62,8 @@ func (l *look) file(ctx context.Context, path string) error {
 	}
 	defer f.Close() //nolint:errcheck // nothing was written
 	buffered := bufio.NewReader(f)
-	if head, _ := buffered.Peek(len(segmentStart)); string(head) == segmentStart {
-		l.faults.add(path, "is a segment of a bridge's log: name its directory %s", filepath.Dir(path))
+	if fault := l.unfit(path, buffered); fault != "" {
+		l.faults.add(path, "%s", fault)
 		return nil
 	}
 	v := verdict{path: path, before: l.faults.n}
@@ -86,6 +87,23 @@ func (l *look) file(ctx context.Context, path string) error {
 	return l.judge(&v)
 }
 
+// unfit says why a file is not read at all, "" when it is.
+func (l *look) unfit(path string, file *bufio.Reader) string {
+	head, _ := file.Peek(len(segmentStart))
+	start, _ := file.Peek(32)
+	switch {
+	case string(head) == segmentStart:
+		return "is a segment of a bridge's log: name its directory, " + filepath.Dir(path)
+	case len(start) == 0:
+		return "is empty: want at least one frame"
+	case !bytes.Contains(start, []byte("jishi frame ")):
+		return "is no file of frames: want a length and then a frame at byte 0 (docs/frame.md §10)"
+	case l.raw:
+		return "--raw needs the log of a bridge: frames do not carry messages as they were received"
+	}
+	return ""
+}
+
 // frame takes one frame of a file.
 func (l *look) frame(v *verdict, offset int64, b []byte) error {
 	where := fmt.Sprintf("%s: at byte %d", v.path, offset)
@@ -95,7 +113,10 @@ func (l *look) frame(v *verdict, offset int64, b []byte) error {
 		return nil
 	}
 	v.frames++
-	signature := l.authentic(where, f)
+	signature, err := l.authentic(where, f)
+	if err != nil || signature == signatureWrong {
+		return err // nothing of it is to be believed
+	}
 	messages, err := f.Messages(nil)
 	if err != nil {
 		l.faults.add(where, "%w", err)
@@ -114,19 +135,15 @@ func (l *look) frame(v *verdict, offset int64, b []byte) error {
 	if l.stats != nil {
 		l.stats.frame(f, messages)
 	}
-	if err != nil || signature == signatureWrong {
+	if err != nil {
 		return nil
 	}
-	if l.extract != nil && l.anyMatch(messages) {
+	if l.extract != nil && signature != signatureUnknown && l.anyMatch(messages) {
 		if err := l.extract.write(b); err != nil {
 			return err
 		}
 	}
 	if !l.print {
-		return nil
-	}
-	if l.raw {
-		l.faults.add(where, "frames do not carry messages as they were received: --raw needs the log of the bridge")
 		return nil
 	}
 	head := pieceHead{path: v.path, offset: offset, header: &f.Header, bytes: f.Size, signature: signature}
@@ -143,32 +160,36 @@ type signature string
 const (
 	signatureUnchecked signature = "not checked"
 	signatureRight     signature = "ok"
+	signatureUnknown   signature = "of an unknown bridge"
 	signatureWrong     signature = "wrong"
 )
 
-// authentic checks who signed a frame, when that was asked for.
-func (l *look) authentic(where string, f *frame.Frame) signature {
+// authentic checks who signed a frame, when that was asked for. The error is that there is nothing to check with.
+func (l *look) authentic(where string, f *frame.Frame) (signature, error) {
 	if l.keys == nil {
-		return signatureUnchecked
+		return signatureUnchecked, nil
 	}
 	keys, err := l.keys(f.Base, f.Bridge, f.SentMs)
+	if errors.Is(err, registry.ErrUnknown) {
+		l.faults.add(where, "%s: %w", frame.RefusedUnknownBridge, err)
+		return signatureUnknown, nil
+	}
 	if err != nil {
-		l.faults.add(where, "%s of %s/%s: %w", frame.RefusedUnknownBridge, f.Base, f.Bridge, err)
-		return signatureWrong
+		return signatureUnchecked, err
 	}
 	var tried []string
 	for _, key := range keys {
 		if f.Verify(key) == nil {
-			return signatureRight
+			return signatureRight, nil
 		}
 		tried = append(tried, frame.Fingerprint(key))
 	}
 	if len(keys) == 0 {
-		l.faults.add(where, "%s: %s/%s had no key that was valid when the frame was sent", frame.RefusedUnknownBridge, f.Base, f.Bridge)
-		return signatureWrong
+		l.faults.add(where, "%s: %s/%s had no key that was valid when it sent this", frame.RefusedUnknownBridge, f.Base, f.Bridge)
+		return signatureUnknown, nil
 	}
-	l.faults.add(where, "%s: %s/%s signed with none of %s", frame.RefusedBadSignature, f.Base, f.Bridge, strings.Join(tried, ", "))
-	return signatureWrong
+	l.faults.add(where, "%s: it says to be of %s/%s and is signed with none of %s", frame.RefusedBadSignature, f.Base, f.Bridge, strings.Join(tried, ", "))
+	return signatureWrong, nil
 }
 
 // registryKeys reads the registry when the first frame asks for a key.

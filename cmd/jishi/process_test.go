@@ -13,13 +13,22 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	cli "github.com/jishi-telemetry/jishi/cmd/jishi"
 )
 
 // The tests in this package run the real binary as its users do: processes, sockets, disks. They look at it from outside.
 
+// built says that binary was asked for.
+var built atomic.Bool
+
 var binary = sync.OnceValues(func() (string, error) {
+	built.Store(true)
 	dir, err := os.MkdirTemp("", "jishi-bin-")
 	if err != nil {
 		return "", err
@@ -32,12 +41,21 @@ var binary = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
+// TestMain lets the test program be `jishi` itself for the scripts, and removes the binary when a test built one.
 func TestMain(m *testing.M) {
-	code := m.Run()
-	if path, err := binary(); err == nil {
-		_ = os.RemoveAll(filepath.Dir(path))
+	testscript.Main(withoutBinary{m}, map[string]func(){"jishi": cli.Main})
+}
+
+type withoutBinary struct{ m *testing.M }
+
+func (w withoutBinary) Run() int {
+	code := w.m.Run()
+	if built.Load() {
+		if path, err := binary(); err == nil {
+			_ = os.RemoveAll(filepath.Dir(path))
+		}
 	}
-	os.Exit(code)
+	return code
 }
 
 func jishi(t testing.TB) string {

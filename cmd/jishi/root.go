@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -32,7 +33,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitOK
 	}
 	// Nothing is left to tell it to when stderr is closed.
-	_, _ = fmt.Fprintf(stderr, "jishi: %v\n", err)
+	_, _ = fmt.Fprintf(stderr, "jishi: %s\n", printableLines(err.Error()))
 	var usage usageError
 	if errors.As(err, &usage) {
 		return exitUsage
@@ -52,10 +53,35 @@ func newRoot() *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usageError{fmt.Errorf("%w (see %s --help)", err, c.CommandPath())}
+	})
 	root.AddCommand(
 		newUp(), newBridge(), newCollect(), newServe(), newSim(),
 		newUsage(), newFrames(), newCalibrate(), newTop(), newDoctor(), newVersion(),
 	)
+	strictArgs(root)
 	return root
+}
+
+// strictArgs makes wrong arguments mistakes of who asked, and helps with commands that are nearly right.
+func strictArgs(c *cobra.Command) {
+	check := c.Args
+	c.SuggestionsMinimumDistance = 2
+	c.Args = func(c *cobra.Command, args []string) error {
+		err := check(c, args)
+		if err == nil {
+			return nil
+		}
+		hint := "see " + c.CommandPath() + " --help"
+		if len(args) > 0 {
+			if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+				hint = "did you mean " + strings.Join(near, " or ") + "?"
+			}
+		}
+		return usageError{fmt.Errorf("%w (%s)", err, hint)}
+	}
+	for _, sub := range c.Commands() {
+		strictArgs(sub)
+	}
 }

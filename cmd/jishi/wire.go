@@ -88,7 +88,11 @@ func openStore(ctx context.Context, c *settings, readOnly bool) (evidence.Store,
 	if c.String("evidence.kind") == "influx" {
 		return openInflux(ctx, c, readOnly)
 	}
-	return embedded.Open(ctx, c.path("evidence.path", "evidence.db"), embedded.Options{ReadOnly: readOnly})
+	path := c.path("evidence.path", "evidence.db")
+	if _, err := os.Stat(path); readOnly && err != nil {
+		return nil, fmt.Errorf("no evidence at %s: `jishi up` or `jishi collect` makes it; name another with --data.dir or --evidence.path: %w", path, err)
+	}
+	return embedded.Open(ctx, path, embedded.Options{ReadOnly: readOnly})
 }
 
 // openInflux connects to InfluxDB, and makes sure that the bucket is there for a process that will write.

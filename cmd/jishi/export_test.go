@@ -1,0 +1,4 @@
+package main
+
+// Main is the program, for tests that are it.
+var Main = main
