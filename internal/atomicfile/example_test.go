@@ -21,7 +21,9 @@ func ExampleCreate() {
 		panic(err)
 	}
 	defer f.Abort()
-	fmt.Fprintln(f, "size 4711")
+	if _, err := fmt.Fprintln(f, "size 4711"); err != nil {
+		panic(err)
+	}
 	if err := f.Commit(); err != nil {
 		panic(err)
 	}
