@@ -85,7 +85,8 @@ func TestValuesOfEveryKind(t *testing.T) {
 		c.Secret("influx.token").Reveal(), c.Secret("broker.password").Reveal(), c.String("log.level"), c.Bool("demo"), c.String("spool.dir"),
 	}
 	want := []any{
-		[]string{"a/#", "b/+/c"}, ":1883", int64(500e6), 36 * time.Hour, "https://influx.example.cn:8086",
+		[]string{"a/#", "b/+/c"},
+		":1883", int64(500e6), 36 * time.Hour, "https://influx.example.cn:8086",
 		"s3cret", "pass,word", "warn", true, "/var/lib/jishi",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

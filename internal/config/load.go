@@ -30,7 +30,7 @@ func (p Problem) String() string {
 }
 
 // Problems are all mistakes of a Load; it is Load's error.
-type Problems []Problem
+type Problems []Problem //nolint:errname // a list of mistakes that can also be returned as the error
 
 // Error implements error, one problem a line.
 func (p Problems) Error() string {
@@ -86,7 +86,7 @@ func variables(environ []string) map[string]string {
 	return env
 }
 
-// serviceLink is what Kubernetes adds to the environment of a pod for a service named jishi or jishi-…
+// serviceLink is what Kubernetes adds to the environment of a pod for a service whose name is jishi or begins with jishi-.
 var serviceLink = regexp.MustCompile(`^JISHI_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_(TCP|UDP)(_(PROTO|PORT|ADDR))?)?)$`)
 
 func (l *loader) unknownVariables() {
@@ -249,7 +249,7 @@ func readSecret(path string) (value, *wrong) {
 	if err != nil {
 		return value{}, &wrong{"无法读取文件", "cannot read the file: " + err.Error()}
 	}
-	defer f.Close() //nolint:errcheck // only read
+	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, maxSecretBytes+1))
 	if err != nil {
 		return value{}, &wrong{"无法读取文件", "cannot read the file: " + err.Error()}
