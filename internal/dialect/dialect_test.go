@@ -189,7 +189,7 @@ func TestErrorfIsBounded(t *testing.T) {
 			raw := rapid.SliceOfN(rapid.Byte(), 0, 800).Draw(t, "raw")
 			faults.Add(dialect.Errorf(telemetry.ReasonMalformed, "车床 %s %s", raw, dialect.Quote(string(raw))))
 		}
-		e, ok := faults.Err().(*dialect.Error)
+		e, ok := faults.Err().(*dialect.Error) //nolint:errorlint // Err promises the type itself, unwrapped.
 		if !ok || len(e.Detail) > telemetry.MaxDetail || !utf8.ValidString(e.Detail) || e.Reason != telemetry.ReasonMalformed {
 			t.Fatalf("%d bytes: %q", len(e.Detail), e.Detail)
 		}

@@ -75,7 +75,7 @@ func parse(text string) ([]Step, error) {
 	var received int64
 	for i, part := range strings.Split("\n"+text, "\n---") {
 		step := Step{Message: dialect.Message{ReceivedMs: received}}
-		for _, line := range strings.Split(part, "\n") {
+		for line := range strings.SplitSeq(part, "\n") {
 			if line == "" || line[0] == '#' {
 				continue
 			}

@@ -139,9 +139,10 @@ func depthOf(payload []byte) int {
 	for i := 0; i < len(payload); i++ {
 		switch c := payload[i]; {
 		case inString:
-			if c == '\\' {
+			switch c {
+			case '\\':
 				i++
-			} else if c == '"' {
+			case '"':
 				inString = false
 			}
 		case c == '"':

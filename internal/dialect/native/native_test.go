@@ -2,6 +2,7 @@ package native_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -87,7 +88,7 @@ func TestBatchLimit(t *testing.T) {
 		t.Errorf("full batch: %d records, %v", len(res.Records), err)
 	}
 	res, err = d.Decode(dialect.Message{Topic: topic, Payload: batch(telemetry.MaxRecords + 1), ReceivedMs: 1_736_603_811_000})
-	if e, ok := err.(*dialect.Error); !ok || e.Reason != telemetry.ReasonOversized || len(res.Records) != 0 {
+	if e, ok := errors.AsType[*dialect.Error](err); !ok || e.Reason != telemetry.ReasonOversized || len(res.Records) != 0 {
 		t.Errorf("over-full batch: %d records, %v", len(res.Records), err)
 	}
 }

@@ -18,7 +18,7 @@ func (d *Dialect) gen1(m dialect.Message, at address) (dialect.Result, error) {
 	name := ""
 	switch {
 	case at.leaf == "temperature":
-		number, field = "0", "temperature"
+		field = "temperature"
 	case !isComponent(group+":"+number) || number == "":
 		return dialect.Result{}, nil
 	default:

@@ -2,6 +2,7 @@ package shelly_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -133,7 +134,7 @@ func TestChannelsAreBounded(t *testing.T) {
 	for i := range 100 {
 		_, last = d.Decode(dialect.Message{Topic: fmt.Sprintf("plug/status/switch:%d", i), Payload: []byte(`{"apower":1}`), ReceivedMs: 1e12})
 	}
-	if e, ok := last.(*dialect.Error); !ok || e.Reason != telemetry.ReasonOversized {
+	if e, ok := errors.AsType[*dialect.Error](last); !ok || e.Reason != telemetry.ReasonOversized {
 		t.Errorf("100 channels: %v", last)
 	}
 }
