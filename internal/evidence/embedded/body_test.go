@@ -43,8 +43,21 @@ func TestNumbersAreShortAndExact(t *testing.T) {
 		x    float64
 		most int // bytes, without its key
 	}{
-		{0, 1}, {1, 1}, {-1, 1}, {63, 1}, {230.1, 2}, {12.34, 2}, {1234.5, 3}, {98765.432, 4}, {1 << 52, 8},
-		{math.Copysign(0, -1), 8}, {math.Pi, 8}, {1.0 / 3, 8}, {1e300, 8}, {math.SmallestNonzeroFloat64, 8}, {0.1 + 0.2, 8},
+		{0, 1},
+		{1, 1},
+		{-1, 1},
+		{63, 1},
+		{230.1, 2},
+		{12.34, 2},
+		{1234.5, 3},
+		{98765.432, 4},
+		{1 << 52, 8},
+		{math.Copysign(0, -1), 8},
+		{math.Pi, 8},
+		{1.0 / 3, 8},
+		{1e300, 8},
+		{math.SmallestNonzeroFloat64, 8},
+		{0.1 + 0.2, 8},
 	} {
 		b := appendNumber(nil, 1, test.x)
 		if len(b)-1 > test.most {

@@ -20,26 +20,26 @@ const crashEnv = "JISHI_TEST_WRITE_UNTIL_KILLED"
 
 func TestMain(m *testing.M) {
 	if path := os.Getenv(crashEnv); path != "" {
-		writeUntilKilled(path)
-		return
+		_, _ = fmt.Fprintln(os.Stdout, writeUntilKilled(path)) // the parent fails on a line that is no number
+		os.Exit(1)
 	}
 	os.Exit(m.Run())
 }
 
 // writeUntilKilled says on stdout the last sequence number of each call that was acknowledged.
-func writeUntilKilled(path string) {
+func writeUntilKilled(path string) error {
 	ctx := context.Background()
 	s, err := embedded.Open(ctx, path, embedded.Options{})
 	if err != nil {
-		fmt.Fprintln(os.Stdout, "open:", err)
-		os.Exit(1)
+		return fmt.Errorf("open: %w", err)
 	}
 	for first := uint64(1); ; first += 500 {
 		if _, err := s.Write(ctx, []evidence.Batch{frame(first, 500)}); err != nil {
-			fmt.Fprintln(os.Stdout, "write:", err)
-			os.Exit(1)
+			return fmt.Errorf("write: %w", err)
 		}
-		fmt.Fprintln(os.Stdout, first+499)
+		if _, err := fmt.Fprintln(os.Stdout, first+499); err != nil {
+			return fmt.Errorf("tell: %w", err)
+		}
 	}
 }
 

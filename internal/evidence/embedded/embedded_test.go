@@ -39,8 +39,8 @@ var errEnded = errors.New("ended")
 
 // endsAfter is a context that ends when it has been asked a number of times: in the middle of a call.
 type endsAfter struct {
-	context.Context
-	calls int
+	context.Context //nolint:containedctx // it is a context itself, not a type that keeps one
+	calls           int
 }
 
 func (c *endsAfter) Err() error {

@@ -130,11 +130,14 @@ func checkSchema(ctx context.Context, db *sql.DB) error {
 	return nil
 }
 
+// rowQuerier is a database or a transaction.
+type rowQuerier interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
 // schemaVersion returns the file's version, 0 when it is empty, and an error when it is not an evidence store or newer
 // than this program.
-func schemaVersion(ctx context.Context, q interface {
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-}) (int, error) {
+func schemaVersion(ctx context.Context, q rowQuerier) (int, error) {
 	var application, version, tables int
 	err := errors.Join(
 		q.QueryRowContext(ctx, "PRAGMA application_id").Scan(&application),
