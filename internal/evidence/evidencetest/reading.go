@@ -80,11 +80,11 @@ func (s suite) selection(t *testing.T) {
 	} {
 		q := all()
 		q.Kinds, q.Channels = test.kinds, test.channels
-		got := ""
+		var got []byte
 		for _, e := range mustRead(t, store, q) {
-			got += string(rune('0' + e.Seq))
+			got = append(got, '0'+byte(e.Seq))
 		}
-		if got != test.want {
+		if string(got) != test.want {
 			t.Errorf("%s: %q, want %q", name, got, test.want)
 		}
 	}

@@ -64,8 +64,7 @@ func (s *Store) stream(req *http.Request) (*answer, error) {
 	res, err := s.http.DoHTTPRequestWithResponse(req, nil)
 	s.m.querySeconds.Observe(time.Since(began).Seconds())
 	if err != nil {
-		var wrapped *url.Error
-		if errors.As(err, &wrapped) {
+		if wrapped, ok := errors.AsType[*url.Error](err); ok {
 			err = wrapped.Err // without the statement, which may be long
 		}
 		return nil, fmt.Errorf("ask %s: %w", s.o.URL, err)

@@ -279,8 +279,12 @@ func BenchmarkEncodeLine(b *testing.B) {
 	r := telemetry.Record{
 		Kind: telemetry.KindSample, Clock: telemetry.ClockDevice, Device: "meter-0042", Channel: "energy", EventMs: 1_700_000_000_000,
 		DeviceMs: 1_700_000_000_000, State: "ON",
-		Values: []telemetry.Value{{Quantity: telemetry.PowerW, Number: 1234.5}, {Quantity: telemetry.VoltageV, Number: 229.7},
-			{Quantity: telemetry.CurrentA, Number: 5.37}, {Quantity: telemetry.EnergyWh, Number: 987654}},
+		Values: []telemetry.Value{
+			{Quantity: telemetry.PowerW, Number: 1234.5},
+			{Quantity: telemetry.VoltageV, Number: 229.7},
+			{Quantity: telemetry.CurrentA, Number: 5.37},
+			{Quantity: telemetry.EnergyWh, Number: 987654},
+		},
 	}
 	p := provenance{base: "base-01", bridge: "b", epoch: 1 << 60, seq: 123_456_789, dialect: "tasmota", receivedMs: 1_700_000_000_123, collectedMs: 1_700_000_001_000}
 	buf := make([]byte, 0, 1024)

@@ -262,7 +262,7 @@ func compress(body []byte) *compressed {
 	c.buf.Reset()
 	c.w.Reset(&c.buf)
 	_, _ = c.w.Write(body) //nolint:errcheck // a bytes.Buffer takes everything
-	_ = c.w.Close()        //nolint:errcheck // likewise
+	_ = c.w.Close()        // likewise
 	return c
 }
 

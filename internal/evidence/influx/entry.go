@@ -258,10 +258,11 @@ func (n selection) next(ctx context.Context, d *decoding, e *evidence.Entry) (bo
 	if !errors.Is(err, errIncomplete) {
 		return ok && err == nil, err
 	}
-	where := n.where + " AND time = " + d.a.instant()
+	conditions := []string{n.where, "time = " + d.a.instant()}
 	for _, tag := range n.tags {
-		where += " AND " + condition(tag, d.a.tag(tag))
+		conditions = append(conditions, condition(tag, d.a.tag(tag)))
 	}
+	where := strings.Join(conditions, " AND ")
 	for try, wait := 0, againFirst; ; try, wait = try+1, 2*wait {
 		found, err := n.again(ctx, where, d, e)
 		if !errors.Is(err, errIncomplete) || try == againTries {

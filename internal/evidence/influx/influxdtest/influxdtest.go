@@ -121,11 +121,11 @@ func (s *Server) Stop() {
 		return
 	}
 	// The process may end by itself between the question and the signal; the wait below covers both.
-	_ = s.cmd.Process.Signal(os.Interrupt) //nolint:errcheck // see above
+	_ = s.cmd.Process.Signal(os.Interrupt)
 	select {
 	case <-s.exited:
 	case <-time.After(stopWithin):
-		_ = s.cmd.Process.Kill() //nolint:errcheck // the wait below tells
+		_ = s.cmd.Process.Kill() // the wait below tells
 		<-s.exited
 	}
 }
@@ -201,7 +201,7 @@ func (s *Server) run() error {
 	exited := make(chan struct{})
 	go func() { // ends with the process; Stop, Kill9 and the loop below wait for it
 		defer close(exited)
-		_ = cmd.Wait() //nolint:errcheck // a killed process is what some tests want
+		_ = cmd.Wait() // a killed process is what some tests want
 	}()
 	s.cmd, s.exited = cmd, exited
 	if err := s.waitHealthy(); err != nil {
