@@ -3,6 +3,7 @@ package frame
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 
 	"github.com/jishi-telemetry/jishi/internal/telemetry"
 )
@@ -86,10 +87,8 @@ func checkQuantities(quantities []string) error {
 		if q == "" || len(q) > telemetry.MaxName {
 			return malformed("quantity's name has %d bytes, want 1 to %d", len(q), telemetry.MaxName)
 		}
-		for _, earlier := range quantities[:i] {
-			if earlier == q {
-				return malformed("%q stands twice", q)
-			}
+		if slices.Contains(quantities[:i], q) {
+			return malformed("%q stands twice", q)
 		}
 	}
 	return nil

@@ -55,8 +55,10 @@ func meters(devices, n int) *workload {
 			ReceivedMs: received, Dialect: "native", Records: []telemetry.Record{{
 				Kind: telemetry.KindSample, Clock: telemetry.ClockDevice, Device: d.id, Channel: "main",
 				EventMs: event, DeviceMs: event, ValidMs: 22_000, Values: []telemetry.Value{
-					{Quantity: telemetry.PowerW, Number: power}, {Quantity: telemetry.VoltageV, Number: voltage},
-					{Quantity: telemetry.CurrentA, Number: current}, {Quantity: telemetry.EnergyWh, Number: energy},
+					{Quantity: telemetry.PowerW, Number: power},
+					{Quantity: telemetry.VoltageV, Number: voltage},
+					{Quantity: telemetry.CurrentA, Number: current},
+					{Quantity: telemetry.EnergyWh, Number: energy},
 				},
 			}},
 		})
@@ -77,10 +79,14 @@ func machineTools(machines, n int) *workload {
 		places             int
 		step               float64
 	}{
-		{"Xabs", "POSITION", telemetry.PositionMM, 4, 3}, {"Yabs", "POSITION", telemetry.PositionMM, 4, 3},
-		{"Zabs", "POSITION", telemetry.PositionMM, 4, 1}, {"S1speed", "ROTARY_VELOCITY", telemetry.SpeedRPM, 0, 20},
-		{"S1load", "LOAD", telemetry.LoadPercent, 0, 3}, {"path_feedrate", "PATH_FEEDRATE", telemetry.FeedMMS, 3, 5},
-		{"execution", "EXECUTION", "", 0, 0}, {"line", "LINE", telemetry.Number, 0, 2},
+		{"Xabs", "POSITION", telemetry.PositionMM, 4, 3},
+		{"Yabs", "POSITION", telemetry.PositionMM, 4, 3},
+		{"Zabs", "POSITION", telemetry.PositionMM, 4, 1},
+		{"S1speed", "ROTARY_VELOCITY", telemetry.SpeedRPM, 0, 20},
+		{"S1load", "LOAD", telemetry.LoadPercent, 0, 3},
+		{"path_feedrate", "PATH_FEEDRATE", telemetry.FeedMMS, 3, 5},
+		{"execution", "EXECUTION", "", 0, 0},
+		{"line", "LINE", telemetry.Number, 0, 2},
 	}
 	values := make([]float64, machines*len(items))
 	w := &workload{}
