@@ -68,30 +68,30 @@ func newConn(nc net.Conn, readBuffer int) *conn {
 
 // Read implements net.Conn. An error ends the connection.
 func (c *conn) Read(p []byte) (int, error) {
-	if err := c.setReading(true); err != nil {
+	if err := c.beginRead(); err != nil {
 		return 0, err
 	}
+	defer c.endRead()
 	n, err := c.in.Read(p)
 	if err != nil {
 		c.end(fmt.Errorf("read: %w", err), linger)
 		err = c.cause()
 	}
-	_ = c.setReading(false)
 	return n, err
 }
 
-func (c *conn) setReading(reading bool) error {
+func (c *conn) beginRead() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.reading = reading
-	if !reading {
-		c.room.Broadcast()
-		return nil
-	}
-	if c.err != nil {
-		c.reading = false
-	}
+	c.reading = c.err == nil
 	return c.err
+}
+
+func (c *conn) endRead() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reading = false
+	c.room.Broadcast()
 }
 
 // Write accepts one or more whole packets. It blocks while maxPending bytes are waiting.
@@ -246,7 +246,7 @@ func (c *conn) part() {
 	_ = c.Conn.SetReadDeadline(c.writeBy)
 	c.mu.Unlock()
 	if closed && half.CloseWrite() == nil {
-		_, _ = io.Copy(io.Discard, c.Conn)
+		_, _ = io.Copy(io.Discard, c.Conn) //nolint:errcheck // the deadline or a reset ends the wait as well as a hang-up
 	}
 }
 

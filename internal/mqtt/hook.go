@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -139,7 +140,7 @@ func (h *hook) OnPublish(cl *mochi.Client, pk packets.Packet) (packets.Packet, e
 	h.capture(Inbound{
 		Client:    cl.ID,
 		Topic:     strings.Clone(pk.TopicName), // it is a view of the packet's bytes, which are the receiver's
-		Payload:   pk.Payload[:len(pk.Payload):len(pk.Payload)],
+		Payload:   slices.Clip(pk.Payload),
 		Retain:    pk.FixedHeader.Retain,
 		Duplicate: pk.FixedHeader.Dup,
 		QoS:       pk.FixedHeader.Qos,
