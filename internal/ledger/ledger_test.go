@@ -29,8 +29,10 @@ func row(equipment, day string, runningMs int64) ledger.Row {
 	return ledger.Row{
 		Base: "cq01", Equipment: equipment, Day: day, RuleVersion: "1", RegistryDigest: "aa", EvidenceDigest: "bb",
 		SettledMs: 1000, StartMs: 5,
-		Totals: usage.Totals{WindowMs: 86_400_000, RunningMs: runningMs, UnknownMs: 86_400_000 - runningMs,
-			OpeningMs: 100, Words: map[string]int64{"ACTIVE": runningMs}},
+		Totals: usage.Totals{
+			WindowMs: 86_400_000, RunningMs: runningMs, UnknownMs: 86_400_000 - runningMs,
+			OpeningMs: 100, Words: map[string]int64{"ACTIVE": runningMs},
+		},
 	}
 }
 

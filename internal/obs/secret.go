@@ -30,7 +30,9 @@ func (s Secret) String() string {
 }
 
 // Format implements fmt.Formatter, so that no verb, not %x or %#v either, shows the secret.
-func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
+func (s Secret) Format(f fmt.State, _ rune) {
+	_, _ = io.WriteString(f, s.String()) //nolint:errcheck // fmt.Formatter has no way to say it, and fmt's buffer takes everything
+}
 
 // LogValue implements slog.LogValuer.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }

@@ -33,7 +33,7 @@ func (p Problem) String() string {
 }
 
 // Problems are all mistakes of a load, in order of file and place. It is the error of Load and New.
-type Problems []Problem
+type Problems []Problem //nolint:errname // a list of mistakes that can also be returned as the error
 
 // Error implements error, one problem a line.
 func (p Problems) Error() string {

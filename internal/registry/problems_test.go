@@ -99,8 +99,7 @@ func TestProblemsAreBounded(t *testing.T) {
 
 func ExampleOpen() {
 	_, err := registry.Open("testdata/bad/overlap.yaml")
-	var problems registry.Problems
-	if errors.As(err, &problems) {
+	if problems, ok := errors.AsType[registry.Problems](err); ok {
 		fmt.Println(problems[3].Line, problems[3].En)
 	}
 	// Output: 21 validity of bindings of device m1 channel "" overlaps bases[0].bindings[0] (overlap.yaml:20:9)

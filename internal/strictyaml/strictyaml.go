@@ -108,8 +108,7 @@ func checkNesting(tokens token.Tokens) []Problem {
 
 func syntaxProblem(err error) []Problem {
 	line, column, message := 1, 1, err.Error()
-	var syntax *yaml.SyntaxError
-	if errors.As(err, &syntax) {
+	if syntax, ok := errors.AsType[*yaml.SyntaxError](err); ok {
 		message = syntax.GetMessage()
 		if t := syntax.GetToken(); t != nil && t.Position != nil {
 			line, column = t.Position.Line, t.Position.Column
