@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -50,7 +51,7 @@ func (l *Log) idle() (closing bool) {
 	if asked != nil {
 		if l.err() == nil && l.newestExpired() {
 			if err := l.roll(l.End(), l.tailChain, 0); err != nil {
-				l.fail(err)
+				_ = l.fail(err) //nolint:errcheck // no call waits for this roll: the log keeps the error for all that come
 			}
 		}
 		close(asked)
@@ -160,7 +161,7 @@ func (l *Log) roll(first uint64, chain [32]byte, end uint64) error {
 	}
 	l.mu.Lock()
 	l.segments[len(l.segments)-1].lastMs = l.lastMs
-	l.segments = append(l.segments[:len(l.segments):len(l.segments)], s)
+	l.segments = append(slices.Clip(l.segments), s)
 	l.mu.Unlock()
 	old := l.active
 	l.active = f

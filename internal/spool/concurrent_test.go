@@ -231,9 +231,9 @@ func TestWaitingIsBounded(t *testing.T) {
 
 // watchedContext tells when somebody begins to wait for its end.
 type watchedContext struct {
-	context.Context
-	once   sync.Once
-	waited chan struct{}
+	context.Context //nolint:containedctx // it is a context itself, not a type that keeps one
+	once            sync.Once
+	waited          chan struct{}
 }
 
 func (c *watchedContext) Done() <-chan struct{} {

@@ -36,13 +36,12 @@ func Example() {
 	}
 	defer reader.Close()
 	var rec spool.Record
-	var gap *spool.GapError
 	for {
 		err := reader.Next(&rec)
 		if errors.Is(err, io.EOF) {
 			break
 		}
-		if errors.As(err, &gap) {
+		if gap, ok := errors.AsType[*spool.GapError](err); ok {
 			fmt.Println("tell the city:", gap)
 			continue
 		}

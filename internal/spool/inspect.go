@@ -11,7 +11,7 @@ import (
 	"slices"
 )
 
-// ErrNoLog: the directory holds neither a state nor a segment.
+// ErrNoLog means that the directory holds neither a state nor a segment.
 var ErrNoLog = errors.New("directory holds no log")
 
 // Inspection is the log in a directory as it was at one moment, to be looked at beside the process that writes it. It

@@ -25,14 +25,13 @@ func inspect(tb testing.TB, dir string) (got answer, seen *spool.Inspection) {
 	}
 	defer closeAll(tb, i)
 	var rec spool.Record
-	var gap *spool.GapError
 	chain, last := spool.ChainStart(i.Epoch()), uint64(0)
 	for {
 		err := i.Next(&rec)
 		if errors.Is(err, io.EOF) {
 			return got, i
 		}
-		if errors.As(err, &gap) {
+		if gap, ok := errors.AsType[*spool.GapError](err); ok {
 			got.Gaps = append(got.Gaps, *gap)
 			continue
 		}

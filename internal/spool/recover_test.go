@@ -76,8 +76,10 @@ func TestRecovery(t *testing.T) {
 		"everything": {harm: func(t *testing.T, dir string) {
 			remove(t, append(segmentFiles(t, dir), filepath.Join(dir, "state"))...)
 		}, newEpoch: true, wantFirst: 1},
-		"all segments": {harm: func(t *testing.T, dir string) { remove(t, segmentFiles(t, dir)...) },
-			wantFirst: 21, wantCauses: []spool.Cause{spool.CauseExpired, spool.CauseVanished}},
+		"all segments": {
+			harm:      func(t *testing.T, dir string) { remove(t, segmentFiles(t, dir)...) },
+			wantFirst: 21, wantCauses: []spool.Cause{spool.CauseExpired, spool.CauseVanished},
+		},
 		"stranger": {harm: func(t *testing.T, dir string) {
 			other, _ := story(t)
 			copyFile(t, segmentFiles(t, other)[0], filepath.Join(dir, "00000000000000009999.log"))

@@ -96,7 +96,6 @@ func readAll(tb tester, log *spool.Log, from uint64) answer {
 	defer closeAll(tb, reader)
 	var got answer
 	var rec spool.Record
-	var gap *spool.GapError
 	chain, chained := [32]byte{}, false
 	if from <= 1 {
 		chain, chained = spool.ChainStart(log.Epoch()), true
@@ -107,7 +106,7 @@ func readAll(tb tester, log *spool.Log, from uint64) answer {
 		if errors.Is(err, io.EOF) {
 			break
 		}
-		if errors.As(err, &gap) {
+		if gap, ok := errors.AsType[*spool.GapError](err); ok {
 			if gap.First != next || gap.Last < gap.First {
 				tb.Fatalf("gap %+v, want one from %d", *gap, next)
 			}
