@@ -42,7 +42,8 @@ func (r *Reader) Read(payload []byte) (*fastjson.Value, *dialect.Error) {
 	if depth := depthOf(payload); depth > dialect.MaxDepth {
 		return nil, dialect.Errorf(telemetry.ReasonOversized, "payload nests %d deep; at most %d is read", depth, dialect.MaxDepth)
 	}
-	if fastjson.ValidateBytes(payload) != nil {
+	// fastjson looks for control characters only behind a string's last escape. Few devices send any escape.
+	if fastjson.ValidateBytes(payload) != nil || bytes.IndexByte(payload, '\\') >= 0 && !json.Valid(payload) {
 		return nil, explain(payload)
 	}
 	if r.parser == nil || len(payload) > keptPayload {

@@ -35,6 +35,7 @@ func TestReadRefuses(t *testing.T) {
 		"plus sign":         {`{"a":+1}`, telemetry.ReasonMalformed, "byte 5"},
 		"two numbers":       {`{"a":1-2}`, telemetry.ReasonMalformed, "byte 6"},
 		"control character": {"{\"a\":\"\n\"}", telemetry.ReasonMalformed, "byte 6"},
+		"before an escape":  {"{\"a\n\\\"\":1}", telemetry.ReasonMalformed, "byte 3"},
 		"not UTF-8":         {"{\"a\":\"\xff\"}", telemetry.ReasonNotUTF8, "byte 6"},
 		"too deep":          {strings.Repeat("[", 33) + strings.Repeat("]", 33), telemetry.ReasonOversized, "33 deep"},
 		"unbounded depth":   {strings.Repeat("[", 100_000), telemetry.ReasonOversized, "100000 deep"},
@@ -135,7 +136,7 @@ func TestScaled(t *testing.T) {
 
 // FuzzRead: Read accepts exactly what the standard library calls JSON, within the limits.
 func FuzzRead(f *testing.F) {
-	for _, seed := range []string{`{"a":[1,2.5e3,"x\u00e9",null,true]}`, `[NaN]`, `{"a":01}`, "\"\x01\"", `"\ud800"`, `{"\"":1}`, ` {} `, `-`, `[1,]`} {
+	for _, seed := range []string{`{"a":[1,2.5e3,"x\u00e9",null,true]}`, `[NaN]`, `{"a":01}`, "\"\x01\"", `"\ud800"`, `{"\"":1}`, "{\"\n\\\"\":1}", ` {} `, `-`, `[1,]`} {
 		f.Add([]byte(seed))
 	}
 	var r jsondoc.Reader
