@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"time"
 
@@ -18,7 +17,6 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humafiber"
 	"github.com/gofiber/fiber/v2"
 	"github.com/gofiber/fiber/v2/middleware/adaptor"
-	"github.com/gofiber/fiber/v2/middleware/recover"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
@@ -39,10 +37,13 @@ type Options struct {
 	Ledger *ledger.Ledger
 	// Ready are asked by /readyz, by name; all must return nil.
 	Ready map[string]func(ctx context.Context) error
-	// Gatherer serves /metrics; nil serves none.
-	Gatherer prometheus.Gatherer
+	// Gatherer serves /metrics; nil serves none. Registerer takes the API's own metrics; nil is fine.
+	Gatherer   prometheus.Gatherer
+	Registerer prometheus.Registerer
 	// Floor is the coverage below which a rate is withheld, 0 to 1; 0 is usage.CoverageFloor.
 	Floor float64
+	// Deadline is how long one request may wait for the stores; 0 is 20 s.
+	Deadline time.Duration
 	// Version is the program's.
 	Version string
 	// Now is the clock; nil is time.Now.
@@ -57,6 +58,12 @@ func (o *Options) complete() error {
 	if o.Floor < 0 || o.Floor > 1 {
 		return fmt.Errorf("api option Floor is %v: want 0 to 1", o.Floor)
 	}
+	if o.Deadline < 0 {
+		return fmt.Errorf("api option Deadline is %v: want more than 0", o.Deadline)
+	}
+	if o.Deadline == 0 {
+		o.Deadline = defaultDeadline
+	}
 	if o.Floor == 0 {
 		o.Floor = defaultFloor
 	}
@@ -69,12 +76,22 @@ func (o *Options) complete() error {
 	return nil
 }
 
-// Server serves the API.
+const (
+	defaultDeadline = 20 * time.Second
+	// readyDeadline bounds what /readyz waits for.
+	readyDeadline = 5 * time.Second
+	// maxBody bounds a request's body, in bytes: no operation reads one yet.
+	maxBody = 1 << 20
+)
+
+// Server serves the API. All methods but Serve may be called concurrently.
 type Server struct {
-	o    Options
-	app  *fiber.App
-	spec huma.API
-	now  boards
+	o       Options
+	app     *fiber.App
+	spec    huma.API
+	metrics *metrics
+	boards  boards
+	cut     context.CancelFunc // cancels the contexts of running requests
 }
 
 // New returns a server; it does not listen yet.
@@ -82,30 +99,35 @@ func New(o Options) (*Server, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
-	s := &Server{o: o}
+	cut, cancel := context.WithCancel(context.Background())
+	s := &Server{o: o, metrics: newMetrics(o.Registerer), cut: cancel}
 	s.app = fiber.New(fiber.Config{
 		AppName: "jishi", DisableStartupMessage: true,
 		// Without Immutable, a parameter that outlives its request becomes another request's.
 		Immutable:   true,
 		ReadTimeout: 15 * time.Second, IdleTimeout: time.Minute, WriteTimeout: time.Minute,
-		BodyLimit: 1 << 20, ErrorHandler: s.fail,
+		BodyLimit: maxBody, ErrorHandler: s.fail,
 	})
-	s.app.Use(recover.New(), secureHeaders)
-	s.spec = humafiber.New(s.app, specConfig(o.Version))
+	s.app.Use(s.outermost)
+	s.app.Use("/api/", within(cut, o.Deadline))
+	s.spec = humafiber.New(s.app, s.specConfig())
 	s.routes()
 	s.operations()
-	s.console()
-	s.app.Use(func(c *fiber.Ctx) error { return fiber.ErrNotFound })
+	if err := s.console(); err != nil {
+		return nil, err
+	}
+	s.metrics.learn(s.app)
 	return s, nil
 }
 
-func specConfig(version string) huma.Config {
-	c := huma.DefaultConfig("jishi 机时", version)
+func (s *Server) specConfig() huma.Config {
+	c := huma.DefaultConfig("jishi 机时", s.o.Version)
 	c.Info.Description = "Usage of training equipment, measured. 实训设备使用情况（实测）。\n\n" +
 		"Instants are RFC 3339 in UTC; days are Asia/Shanghai; durations are seconds."
 	c.DocsPath = "" // its renderer loads scripts from elsewhere
 	c.SchemasPath = ""
 	c.CreateHooks = nil
+	c.Transformers = []huma.Transformer{s.bilingual}
 	c.RejectUnknownQueryParameters = true
 	return c
 }
@@ -136,8 +158,9 @@ func (s *Server) operations() {
 	}
 }
 
+// ready tells an operator, and whatever restarts processes, which part does not answer and what its own error says.
 func (s *Server) ready(c *fiber.Ctx) error {
-	ctx, cancel := context.WithTimeout(c.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(c.UserContext(), readyDeadline)
 	defer cancel()
 	checks, status := fiber.Map{}, http.StatusOK
 	for name, check := range s.o.Ready {
@@ -146,32 +169,9 @@ func (s *Server) ready(c *fiber.Ctx) error {
 			checks[name], status = err.Error(), http.StatusServiceUnavailable
 		}
 	}
+	c.Set(fiber.HeaderCacheControl, "no-store")
 	return c.Status(status).JSON(fiber.Map{"ready": status == http.StatusOK, "checks": checks})
-}
-
-// Serve serves on the listener until ctx ends; then it lets running requests finish, for at most five seconds.
-func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	stopped := make(chan error, 1)
-	serving, done := context.WithCancel(ctx)
-	defer done()
-	go func() {
-		<-serving.Done()
-		stopped <- s.app.ShutdownWithTimeout(5 * time.Second)
-	}()
-	err := s.app.Listener(l)
-	done()
-	if err := errors.Join(err, <-stopped); err != nil {
-		return fmt.Errorf("serve HTTP on %s: %w", l.Addr(), err)
-	}
-	return nil
 }
 
 // OpenAPI returns the description of the API as JSON.
 func (s *Server) OpenAPI() ([]byte, error) { return s.spec.OpenAPI().MarshalJSON() }
-
-func secureHeaders(c *fiber.Ctx) error {
-	c.Set("X-Content-Type-Options", "nosniff")
-	c.Set("Referrer-Policy", "no-referrer")
-	c.Set("Content-Security-Policy", "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'")
-	return c.Next()
-}

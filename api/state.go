@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/jishi-telemetry/jishi/internal/calendar"
@@ -11,6 +10,7 @@ import (
 	"github.com/jishi-telemetry/jishi/internal/settle"
 	"github.com/jishi-telemetry/jishi/internal/span"
 	"github.com/jishi-telemetry/jishi/internal/telemetry"
+	"github.com/jishi-telemetry/jishi/internal/usage"
 )
 
 // MachineState is what one machine is doing now.
@@ -26,7 +26,8 @@ type MachineState struct {
 	RunningS   float64            `json:"running_s" doc:"running today 今日运行"`
 	IdleS      float64            `json:"idle_s" doc:"idle today 今日待机"`
 	UnknownS   float64            `json:"unknown_s" doc:"unknown today 今日未知"`
-	Rate       *float64           `json:"rate" doc:"使用率(日历) today so far; null when withheld"`
+	OpeningS   float64            `json:"opening_s" doc:"开放时间 today so far: the rate's denominator"`
+	Rate       *float64           `json:"rate" doc:"使用率(日历) today so far = running_s / opening_s; null when withheld"`
 	Coverage   float64            `json:"coverage" doc:"数据完整率 today so far"`
 	Device     string             `json:"device,omitempty" doc:"the device that decides the state"`
 	LastHeard  *time.Time         `json:"last_heard,omitempty" doc:"event time of the last word of that device's channel"`
@@ -37,85 +38,32 @@ type MachineState struct {
 
 // Board is what every machine of a base is doing at one instant.
 type Board struct {
-	Base     string         `json:"base"`
-	Name     string         `json:"name"`
-	NameEN   string         `json:"name_en,omitempty"`
-	Now      time.Time      `json:"now"`
-	Machines []MachineState `json:"machines" nullable:"false"`
+	Base   string    `json:"base"`
+	Name   string    `json:"name"`
+	NameEN string    `json:"name_en,omitempty"`
+	Now    time.Time `json:"now"`
+	// Floor is the coverage below which rates are withheld.
+	Floor     float64        `json:"coverage_floor" doc:"数据完整率 below which a rate is withheld"`
+	Workshops []Workshop     `json:"workshops" nullable:"false"`
+	Machines  []MachineState `json:"machines" nullable:"false"`
+}
+
+// Workshop is one workshop or training room.
+type Workshop struct {
+	ID     string `json:"id" doc:"实训室编号"`
+	Name   string `json:"name" doc:"名称"`
+	NameEN string `json:"name_en,omitempty"`
 }
 
 type boardOutput struct {
 	Body Board
 }
 
-// boards shares one computed board among all that ask within its time to live: what many browsers poll is derived once.
-type boards struct {
-	mu     sync.Mutex // guards byBase
-	byBase map[string]*sharedBoard
-}
-
-type sharedBoard struct {
-	mu    sync.Mutex // guards the rest; held while the board is computed, so that others wait for the same one
-	board *Board
-}
-
-// boardTTL is how old a shared board may be.
-const boardTTL = time.Second
-
-func (b *boards) of(base string) *sharedBoard {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.byBase == nil {
-		b.byBase = make(map[string]*sharedBoard)
-	}
-	shared := b.byBase[base]
-	if shared == nil {
-		shared = &sharedBoard{}
-		b.byBase[base] = shared
-	}
-	return shared
-}
-
-func (s *Server) stateNow(ctx context.Context, in *baseInput) (*boardOutput, error) {
-	if err := s.knownBase(in.Base); err != nil {
-		return nil, err
-	}
-	shared := s.now.of(in.Base)
-	shared.mu.Lock()
-	defer shared.mu.Unlock()
-	now := s.o.Now()
-	if shared.board == nil || now.Sub(shared.board.Now) >= boardTTL {
-		board, err := s.board(ctx, in.Base, now)
-		if err != nil {
-			return nil, s.problem(err)
-		}
-		shared.board = board
-	}
-	return &boardOutput{Body: *shared.board}, nil
-}
-
-func (s *Server) board(ctx context.Context, base string, now time.Time) (*Board, error) {
-	b, _ := s.o.Registry.Base(base)
-	machines, err := s.o.Settler.Machines(ctx, base, settle.Window(calendar.DateOf(now), now.UnixMilli()))
-	if err != nil {
-		return nil, err
-	}
-	board := &Board{Base: base, Name: b.Name, NameEN: b.NameEN, Now: now.UTC(), Machines: []MachineState{}}
-	for _, m := range machines {
-		state := stateOf(m, s.o.Floor)
-		if err := s.lastWord(ctx, m, now, &state); err != nil {
-			return nil, err
-		}
-		board.Machines = append(board.Machines, state)
-	}
-	return board, nil
-}
-
 func stateOf(m *settle.Machine, floor float64) MachineState {
 	u := UsageOf(m, "", floor)
 	out := MachineState{
 		Equipment: m.Equipment.ID, Name: m.Equipment.Name, NameEN: m.Equipment.NameEN, Workshop: m.Equipment.Workshop,
-		State: "unknown", StateZh: "未知", RunningS: u.RunningS, IdleS: u.IdleS, UnknownS: u.UnknownS, Rate: u.Rate,
+		State: "unknown", StateZh: "未知", RunningS: u.RunningS, IdleS: u.IdleS, UnknownS: u.UnknownS, OpeningS: u.OpeningS, Rate: u.Rate,
 		Coverage: u.Coverage, Notes: u.Notes,
 	}
 	if n := len(m.Timeline); n > 0 {
@@ -155,6 +103,12 @@ func (s *Server) lastWord(ctx context.Context, m *settle.Machine, now time.Time,
 	return nil
 }
 
+// Interval is a stretch of time.
+type Interval struct {
+	From time.Time `json:"from"`
+	To   time.Time `json:"to" doc:"exclusive"`
+}
+
 // Segment is one stretch of a timeline.
 type Segment struct {
 	From     time.Time `json:"from"`
@@ -167,36 +121,46 @@ type Segment struct {
 }
 
 type timelineInput struct {
-	baseInput
-	Equipment string    `path:"equipment" maxLength:"128"`
-	From      time.Time `query:"from" doc:"RFC 3339; default the start of today"`
-	To        time.Time `query:"to" doc:"RFC 3339, exclusive; default now"`
+	Base      string    `path:"base" maxLength:"64" doc:"Code of the base 基地编码"`
+	Equipment string    `path:"equipment" maxLength:"128" doc:"设备编号"`
+	From      time.Time `query:"from" doc:"RFC 3339; default the start of to's day in Asia/Shanghai"`
+	To        time.Time `query:"to" doc:"RFC 3339, exclusive; default now, and cut at now"`
 }
 
 type timelineOutput struct {
 	Body struct {
-		Usage    Usage     `json:"usage"`
-		Segments []Segment `json:"segments" nullable:"false"`
+		Usage    Usage      `json:"usage"`
+		Opening  []Interval `json:"opening" nullable:"false" doc:"opening hours in the window 开放时间"`
+		Segments []Segment  `json:"segments" nullable:"false" doc:"in order, covering the window without gap or overlap"`
 	}
+}
+
+// window is what was asked for, at now.
+func (in *timelineInput) window(now time.Time) (span.Span, error) {
+	w := span.Span{EndMs: now.UnixMilli()}
+	if !in.To.IsZero() {
+		w.EndMs = min(in.To.UnixMilli(), w.EndMs)
+	}
+	w.StartMs = calendar.DateOf(time.UnixMilli(w.EndMs)).Span().StartMs
+	if !in.From.IsZero() {
+		w.StartMs = in.From.UnixMilli()
+	}
+	if w.Empty() {
+		return w, badInput("query.from", "开始时间须早于结束时间，且不在将来", "from must be before to, and in the past")
+	}
+	if w.Ms() > maxDays*24*time.Hour.Milliseconds() {
+		return w, badInput("query.from", fmt.Sprintf("一次最多查询 %d 天", maxDays), fmt.Sprintf("at most %d days at once", maxDays))
+	}
+	return w, nil
 }
 
 func (s *Server) timeline(ctx context.Context, in *timelineInput) (*timelineOutput, error) {
 	if err := s.knownBase(in.Base); err != nil {
 		return nil, err
 	}
-	now := s.o.Now()
-	window := settle.Window(calendar.DateOf(now), now.UnixMilli())
-	if !in.From.IsZero() {
-		window.StartMs = in.From.UnixMilli()
-	}
-	if !in.To.IsZero() {
-		window.EndMs = min(in.To.UnixMilli(), now.UnixMilli())
-	}
-	if window.Empty() {
-		return nil, badInput("query.to", "结束时间须晚于开始时间且不在将来", "to must be after from, and from in the past")
-	}
-	if window.Ms() > maxDays*24*int64(time.Hour/time.Millisecond) {
-		return nil, badInput("query.from", fmt.Sprintf("一次最多查询 %d 天", maxDays), fmt.Sprintf("at most %d days at once", maxDays))
+	window, err := in.window(s.o.Now())
+	if err != nil {
+		return nil, err
 	}
 	m, err := s.o.Settler.Machine(ctx, in.Base, in.Equipment, window)
 	if err != nil {
@@ -204,12 +168,15 @@ func (s *Server) timeline(ctx context.Context, in *timelineInput) (*timelineOutp
 	}
 	out := &timelineOutput{}
 	out.Body.Usage = UsageOf(m, "", s.o.Floor)
-	out.Body.Segments = []Segment{}
+	out.Body.Opening, out.Body.Segments = []Interval{}, []Segment{}
+	for _, o := range m.Opening {
+		out.Body.Opening = append(out.Body.Opening, Interval{From: o.Start(), To: o.End()})
+	}
 	for _, g := range m.Timeline {
 		segment := Segment{
 			From: g.Start(), To: g.End(), Seconds: seconds(g.Ms()), State: g.State.String(), StateZh: g.State.Zh(), Word: g.Word,
 		}
-		if g.State == 0 && g.Estimate != 0 {
+		if g.State == usage.Unknown && g.Estimate != usage.Unknown {
 			segment.Estimate = g.Estimate.String()
 		}
 		out.Body.Segments = append(out.Body.Segments, segment)

@@ -6,6 +6,8 @@ import (
 	"math"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"github.com/jishi-telemetry/jishi/internal/calendar"
 	"github.com/jishi-telemetry/jishi/internal/ledger"
 	"github.com/jishi-telemetry/jishi/internal/settle"
@@ -86,13 +88,15 @@ func seconds(ms int64) float64 { return float64(ms) / 1000 }
 func round4(v float64) float64 { return math.Round(v*10000) / 10000 }
 func utc(ms int64) time.Time   { return time.UnixMilli(ms).UTC() }
 
+// The base is written out in each input: huma does not see the fields of an embedded type that is not exported.
 type usageInput struct {
-	baseInput
-	From      string `query:"from" format:"date" doc:"first day, yyyy-mm-dd; default today"`
-	To        string `query:"to" format:"date" doc:"last day, inclusive; default the first"`
+	Base      string `path:"base" maxLength:"64" doc:"Code of the base 基地编码"`
+	From      string `query:"from" format:"date" doc:"first day in Asia/Shanghai, yyyy-mm-dd; default today"`
+	To        string `query:"to" format:"date" doc:"last day, inclusive; default the first; days to come are left out"`
 	Equipment string `query:"equipment" maxLength:"128" doc:"one machine; default all"`
 }
 
+// days reads the first and the last day, neither of them after today.
 func (s *Server) days(in *usageInput) (from, to calendar.Date, err error) {
 	today := calendar.DateOf(s.o.Now())
 	from, to = today, today
@@ -112,6 +116,12 @@ func (s *Server) days(in *usageInput) (from, to calendar.Date, err error) {
 	}
 	if !to.Before(from.Add(maxDays)) {
 		return from, to, badInput("query.to", fmt.Sprintf("一次最多查询 %d 天", maxDays), fmt.Sprintf("at most %d days at once", maxDays))
+	}
+	if today.Before(from) {
+		return from, to, badInput("query.from", "该日期尚未到来", "the first day is still to come")
+	}
+	if today.Before(to) {
+		to = today
 	}
 	return from, to, nil
 }
@@ -153,8 +163,11 @@ func (s *Server) settled(ctx context.Context, in *usageInput) (*list[Usage], err
 		return nil, err
 	}
 	from, to, err := s.days(in)
-	if err != nil || s.o.Ledger == nil {
-		return listOf[Usage](nil), err
+	if err != nil {
+		return nil, err
+	}
+	if s.o.Ledger == nil {
+		return nil, huma.Error404NotFound("本服务没有台账 (this service keeps no ledger)")
 	}
 	rows, err := s.o.Ledger.Latest(ctx, in.Base, from.String(), to.String())
 	if err != nil {
@@ -165,6 +178,10 @@ func (s *Server) settled(ctx context.Context, in *usageInput) (*list[Usage], err
 		if in.Equipment == "" || in.Equipment == rows[i].Equipment {
 			out = append(out, s.settledUsage(&rows[i]))
 		}
+	}
+	// Equipment that has left the registry keeps its settled days.
+	if _, ok := s.o.Registry.Equipment(in.Base, in.Equipment); !ok && in.Equipment != "" && len(out) == 0 {
+		return nil, s.problem(settle.ErrUnknownEquipment)
 	}
 	return listOf(out), nil
 }

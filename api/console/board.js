@@ -1,103 +1,195 @@
-"use strict";
-const words = {
-  zh: { running: "运行", idle: "待机", off: "关机", fault: "故障", unknown: "未知", since: "自", today: "今日运行", rate: "使用率", withheld: "数据不足",
-    coverage: "数据完整率", last: "末次数据", never: "无数据", none: "该基地尚未登记设备。请在登记文件中添加设备。", lost: "无法连接服务，正在重试…", from: "开始", to: "结束", state: "状态", length: "时长", word: "控制器", other: "English", machines: "台" },
-  en: { running: "running", idle: "idle", off: "off", fault: "fault", unknown: "unknown", since: "since", today: "running today", rate: "rate", withheld: "withheld",
-    coverage: "coverage", last: "last heard", never: "no data", none: "No equipment is registered at this base. Add it to the registry files.", lost: "The service does not answer; trying again…", from: "from", to: "to", state: "state", length: "length", word: "controller", other: "中文", machines: "machines" },
-};
-let language = localStorage.getItem("language") === "en" ? "en" : "zh";
-let base = new URLSearchParams(location.search).get("base");
-let chosen = null;
-const $ = (id) => document.getElementById(id);
-const say = (key) => words[language][key];
-const clock = (t) => new Date(t).toLocaleTimeString("zh-CN", { timeZone: "Asia/Shanghai", hour12: false });
-const hours = (s) => { const m = Math.floor(s / 60); return `${Math.floor(m / 60)}:${String(m % 60).padStart(2, "0")}`; };
-const span = (s) => s < 60 ? `${s.toFixed(0)} s` : hours(s);
-const percent = (v) => `${(100 * v).toFixed(1)}%`;
+// The board: what every machine of a base is doing now. It asks again every two seconds while someone looks, never twice
+// at once, and says so when what it shows is no longer now.
 
-function element(tag, text, cls) {
-  const e = document.createElement(tag);
-  if (text !== undefined) e.textContent = text;
-  if (cls) e.className = cls;
-  return e;
+import { $, Problem, element, get, icon, setPieces, setText } from "./page.js";
+import * as story from "./story.js";
+import { ago, dayOf, duration, htmlLanguage, nameOf, percent, quantity, say, states, toggleLanguage } from "./words.js";
+
+const every = 2000; // ms between boards
+const storyEvery = 10000; // ms between timelines
+const staleAfter = 15; // s
+
+let base = new URLSearchParams(location.search).get("base");
+let bases = null;
+let board = null;
+let heardAt = 0; // performance.now() when the board came
+let storyAt = 0;
+let only = null; // the state that the legend is set to
+const cards = new Map(); // equipment to its card
+
+const seconds = () => (performance.now() - heardAt) / 1000;
+
+function makeCard(id) {
+  const parts = { badge: element("span", { class: "badge" }), name: element("b") };
+  for (const k of ["since", "rate", "sum", "last"]) parts[k] = element("span", { class: `pieces ${k}` });
+  const e = element("button", { type: "button", class: "machine", "data-equipment": id }, parts.badge,
+    element("span", { class: "what" }, parts.name, parts.since, parts.rate, parts.sum, parts.last));
+  e.addEventListener("click", () => { location.hash = encodeURIComponent(id); });
+  return { e, parts, state: null };
 }
-async function get(path) {
-  const r = await fetch(path, { headers: { Accept: "application/json" } });
-  const body = await r.json();
-  if (!r.ok) throw new Error(body.detail || r.statusText);
-  return body;
+
+function fillCard(card, m) {
+  if (card.state !== m.state || card.said !== say(m.state)) {
+    card.parts.badge.className = `badge ${m.state}`;
+    card.parts.badge.replaceChildren(icon(m.state), say(m.state));
+    card.state = m.state;
+    card.said = say(m.state);
+  }
+  setText(card.parts.name, nameOf(m));
+  setPieces(card.parts.since, [...story.sinceText(m, board.now), m.word]);
+  setPieces(card.parts.rate, rateText(m));
+  setPieces(card.parts.sum, sumText(m));
+  setPieces(card.parts.last, lastText(m));
+  card.e.hidden = only !== null && only !== m.state;
 }
-function card(m) {
-  const c = element("button", undefined, `machine ${m.state}`);
-  c.type = "button";
-  c.dataset.equipment = m.equipment;
-  c.setAttribute("aria-pressed", String(chosen === m.equipment));
-  c.append(element("b", language === "en" && m.name_en ? m.name_en : m.name), element("span", say(m.state), "state"));
-  const since = m.since ? `${say("since")} ${clock(m.since)}` : "";
-  c.append(element("span", `${m.equipment} · ${since}${m.word ? ` · ${m.word}` : ""}`, "quiet"));
-  const rate = m.rate === null ? say("withheld") : percent(m.rate);
-  c.append(element("span", `${say("today")} ${hours(m.running_s)} · ${say("rate")} ${rate} · ${say("coverage")} ${percent(m.coverage)}`, "quiet"));
-  const power = m.last_values && m.last_values.power_w !== undefined ? ` · ${m.last_values.power_w.toFixed(0)} W` : "";
-  c.append(element("span", m.last_heard ? `${say("last")} ${clock(m.last_heard)}${power}` : say("never"), "quiet"));
-  c.addEventListener("click", () => { chosen = chosen === m.equipment ? null : m.equipment; refresh(); });
-  return c;
+
+const noteOf = (m) => (m.notes || []).map((n) => say("notes")[n] || n)[0];
+
+// A rate is never shown without its denominator and its coverage.
+function rateText(m) {
+  if (noteOf(m)) return [noteOf(m)];
+  if (m.opening_s === 0) return [say("notOpen")];
+  if (m.rate === null) return [say("few"), say("below")(percent(m.coverage), percent(board.coverage_floor))];
+  return [`${say("rate")} ${percent(m.rate)}`, `${say("coverage")} ${percent(m.coverage)}`];
 }
-function showBoard(b) {
-  const count = {};
-  for (const m of b.machines) count[m.state] = (count[m.state] || 0) + 1;
-  const parts = ["running", "idle", "off", "fault", "unknown"].filter((s) => count[s]).map((s) => `${say(s)} ${count[s]}`);
-  const name = language === "en" && b.name_en ? b.name_en : b.name;
-  $("summary").textContent = `${name} · ${b.machines.length} ${say("machines")} · ${parts.join(" · ")} · ${clock(b.now)}`;
-  const focused = document.activeElement && document.activeElement.dataset.equipment;
-  $("board").replaceChildren(...(b.machines.length ? b.machines.map(card) : [element("p", say("none"))]));
-  if (focused) document.querySelector(`[data-equipment="${CSS.escape(focused)}"]`)?.focus();
-  $("board").setAttribute("aria-busy", "false");
+
+function sumText(m) {
+  if (noteOf(m) || m.opening_s === 0) return [];
+  return [`${say("ran")} ${duration(m.running_s)} ÷ ${say("opening")} ${duration(m.opening_s)}`];
 }
-async function showStory() {
-  $("story").hidden = !chosen;
-  if (!chosen) return;
-  const t = await get(`api/v1/bases/${encodeURIComponent(base)}/equipment/${encodeURIComponent(chosen)}/timeline`);
-  $("story").querySelector("h2").textContent = `${language === "en" && t.usage.name_en ? t.usage.name_en : t.usage.name} ${chosen}`;
-  const bar = $("story").querySelector(".bar");
-  bar.replaceChildren(...t.segments.map((s) => {
-    const i = element("i", undefined, s.state);
-    i.style.flexGrow = s.seconds;
-    i.title = `${clock(s.from)}–${clock(s.to)} ${say(s.state)}`;
-    return i;
-  }));
-  const head = element("tr");
-  for (const k of ["from", "to", "length", "state", "word"]) head.append(element("th", say(k)));
-  $("story").querySelector("thead").replaceChildren(head);
-  $("story").querySelector("tbody").replaceChildren(...t.segments.slice(-12).reverse().map((s) => {
-    const row = element("tr");
-    row.append(element("td", clock(s.from)), element("td", clock(s.to)), element("td", span(s.seconds)), element("td", say(s.state), `state ${s.state}`), element("td", s.word || "—"));
-    return row;
-  }));
+
+function lastText(m) {
+  if (!m.last_heard) return [say("never")];
+  const power = m.last_values && m.last_values.power_w;
+  const age = Math.max(0, (Date.parse(board.now) - Date.parse(m.last_heard)) / 1000);
+  return [`${say("last")} ${ago(age)}`, power === undefined ? "" : quantity("power_w", power)];
 }
-async function refresh() {
-  try {
-    showBoard(await get(`api/v1/bases/${encodeURIComponent(base)}/state`));
-    await showStory();
-    $("problem").hidden = true;
-  } catch (e) {
-    $("problem").textContent = e instanceof TypeError ? say("lost") : e.message;
-    $("problem").hidden = false;
+
+function showBoard() {
+  const machines = board ? board.machines : [];
+  const shops = board ? board.workshops.filter((w) => machines.some((m) => m.workshop === w.id)) : [];
+  const layout = JSON.stringify([base, !board, htmlLanguage(), shops, machines.map((m) => m.equipment)]);
+  if ($("board").dataset.layout !== layout) {
+    $("board").dataset.layout = layout;
+    cards.clear();
+    for (const m of machines) cards.set(m.equipment, makeCard(m.equipment));
+    $("board").replaceChildren(...shops.map((w) => element("section", {}, element("h2", {}, nameOf(w)),
+      element("div", { class: "grid" }, ...machines.filter((m) => m.workshop === w.id).map((m) => cards.get(m.equipment).e)))));
+    if (!machines.length) $("board").replaceChildren(element("p", { class: "empty" }, bases && !bases.length ? say("noBase") : board ? say("empty") : say("loading")));
+  }
+  for (const m of machines) fillCard(cards.get(m.equipment), m);
+  for (const section of $("board").querySelectorAll("section")) section.hidden = !section.querySelector(".machine:not([hidden])");
+  $("board").setAttribute("aria-busy", String(!board));
+  showLegend(machines);
+  showAge();
+}
+
+function showLegend(machines) {
+  const legend = $("legend");
+  if (!legend.children.length) {
+    for (const s of [null, ...states]) {
+      const chip = element("button", { type: "button", class: `chip ${s || "all"}`, "data-state": s || "all" });
+      chip.addEventListener("click", () => { only = only === s ? null : s; showBoard(); });
+      legend.append(chip);
+    }
+  }
+  for (const chip of legend.children) {
+    const s = chip.dataset.state, all = s === "all";
+    const n = all ? machines.length : machines.filter((m) => m.state === s).length;
+    const text = `${all ? say("all") : say(s)} ${n}`;
+    if (chip.textContent !== text) chip.replaceChildren(...(all ? [text] : [icon(s), text]));
+    chip.title = all ? say("all") : say("only")(say(s));
+    chip.classList.toggle("none", n === 0);
+    chip.setAttribute("aria-pressed", String(all ? only === null : only === s));
   }
 }
-function speak() {
-  document.documentElement.lang = language === "en" ? "en" : "zh-CN";
-  $("language").textContent = say("other");
-  for (const e of document.querySelectorAll("[data-zh]")) e.textContent = e.dataset[language];
+
+function showAge() {
+  if (!board) return setText($("age"), "");
+  const age = seconds();
+  setText($("age"), say("updated")(ago(age)));
+  document.body.classList.toggle("stale", age > staleAfter || !$("problem").hidden);
 }
-async function start() {
-  speak();
-  const { items } = await get("api/v1/bases");
-  $("base").replaceChildren(...items.map((b) => { const o = element("option", language === "en" && b.name_en ? b.name_en : b.name); o.value = b.code; return o; }));
-  if (!items.some((b) => b.code === base)) base = items.length ? items[0].code : null;
-  if (base === null) { $("summary").textContent = say("none"); return; }
+
+function trouble(e) {
+  $("problem").hidden = !e;
+  if (e) setText($("problem"), e instanceof Problem ? e.message : board ? say("lost") : say("lostFirst"));
+  showAge();
+}
+
+async function loadBases() {
+  bases = (await get("api/v1/bases")).items;
+  if (!bases.some((b) => b.code === base)) base = bases.length ? bases[0].code : null;
+  showBases();
+}
+
+function showBases() {
+  if (!bases) return;
+  $("base").replaceChildren(...bases.map((b) => element("option", { value: b.code }, nameOf(b))));
   $("base").value = base;
-  await refresh();
+  $("base").disabled = bases.length < 2;
 }
-$("language").addEventListener("click", () => { language = language === "en" ? "zh" : "en"; localStorage.setItem("language", language); start().catch(() => {}); });
-$("base").addEventListener("change", () => { base = $("base").value; chosen = null; refresh(); });
-start().catch(() => { $("problem").textContent = say("lost"); $("problem").hidden = false; }).finally(() => setInterval(() => base === null ? start().catch(() => {}) : refresh(), 2000));
+
+async function refresh() {
+  try {
+    if (!bases || base === null) await loadBases();
+    if (base !== null) {
+      const asked = base;
+      const b = await get(`api/v1/bases/${encodeURIComponent(asked)}/state`);
+      if (asked !== base) return;
+      [board, heardAt] = [b, performance.now()];
+    }
+    trouble(null);
+    showBoard();
+    await route();
+  } catch (e) {
+    trouble(e);
+  }
+}
+
+// route shows the machine that the address names, so that a machine can be linked to and the back button closes it.
+async function route() {
+  const id = decodeURIComponent(location.hash.slice(1));
+  const machine = board && board.machines.find((m) => m.equipment === id);
+  if (!machine) return story.hide();
+  const due = performance.now() - storyAt > storyEvery;
+  if (due || story.chosen() !== id) storyAt = performance.now();
+  if (story.chosen() !== id) return story.show(base, machine, dayOf(board.now));
+  return story.follow(machine, dayOf(board.now), due);
+}
+
+async function loop() {
+  for (;;) {
+    if (!document.hidden) await refresh();
+    await new Promise((next) => {
+      const timer = setTimeout(next, every);
+      document.addEventListener("visibilitychange", () => { clearTimeout(timer); next(); }, { once: true });
+    });
+  }
+}
+
+function speak() {
+  document.documentElement.lang = htmlLanguage();
+  document.title = `机时 · ${say("title")}`;
+  $("language").textContent = say("other");
+  $("language").lang = say("otherLang");
+  for (const e of document.querySelectorAll("[data-say]")) e.textContent = say(e.dataset.say);
+  showBases();
+  showBoard();
+  story.draw();
+}
+
+$("language").addEventListener("click", () => { toggleLanguage(); speak(); });
+$("base").addEventListener("change", () => {
+  [base, board] = [$("base").value, null];
+  history.replaceState(null, "", `?base=${encodeURIComponent(base)}`);
+  showBoard();
+  refresh();
+});
+$("story").addEventListener("close", () => { if (story.chosen()) location.hash = ""; });
+$("story").addEventListener("click", (e) => { if (e.target === $("story")) location.hash = ""; });
+addEventListener("hashchange", () => route().catch(trouble));
+addEventListener("resize", story.draw);
+setInterval(showAge, 1000);
+speak();
+loop();
