@@ -234,9 +234,11 @@ type faults struct {
 }
 
 func (f *faults) add(where, format string, args ...any) {
-	if f.n++; f.n <= maxFaultLines {
-		// Nothing is left to tell it to when stderr is closed; the count still decides the exit code.
-		_, _ = fmt.Fprintf(f.w, "%s: %s\n", printable(where), printable(fmt.Errorf(format, args...).Error()))
+	if f.n++; f.n > maxFaultLines {
+		return
+	}
+	if _, err := fmt.Fprintf(f.w, "%s: %s\n", printable(where), printable(fmt.Errorf(format, args...).Error())); err != nil {
+		f.w = io.Discard // nobody listens any more; the count still decides the exit code
 	}
 }
 

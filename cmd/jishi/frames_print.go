@@ -100,12 +100,12 @@ func (p *tablePrinter) records(head *pieceHead, messages []telemetry.Message, fi
 // frame prints whose frame the lines below come from.
 func (p *tablePrinter) frame(head *pieceHead) error {
 	h := head.header
-	what := fmt.Sprintf("%d messages %d-%d", h.Count, h.First, h.Last())
-	for _, r := range h.Missing {
-		what += fmt.Sprintf(", missing %d-%d", r.First, r.Last)
+	missing := ""
+	if len(h.Missing) > 0 {
+		missing = " missing " + rangesText(h.Missing) + ","
 	}
-	return p.line("# %s @%d: %s, %s, %d bytes, sent %s, signature %s",
-		printable(head.path), head.offset, nameOf(h), what, head.bytes, shanghai(h.SentMs), head.signature)
+	return p.line("# %s @%d: %s, %d messages %d-%d,%s %d bytes, sent %s, signature %s",
+		printable(head.path), head.offset, nameOf(h), h.Count, h.First, h.Last(), missing, head.bytes, shanghai(h.SentMs), head.signature)
 }
 
 // content is what a record says, in one line.

@@ -60,7 +60,7 @@ func (l *look) file(ctx context.Context, path string) error {
 	if err != nil {
 		return fmt.Errorf("look at frames: %w", err)
 	}
-	defer f.Close() //nolint:errcheck // nothing was written
+	defer f.Close()
 	buffered := bufio.NewReader(f)
 	if fault := l.unfit(path, buffered); fault != "" {
 		l.faults.add(path, "%s", fault)
@@ -89,10 +89,11 @@ func (l *look) file(ctx context.Context, path string) error {
 
 // unfit says why a file is not read at all, "" when it is.
 func (l *look) unfit(path string, file *bufio.Reader) string {
-	head, _ := file.Peek(len(segmentStart))
-	start, _ := file.Peek(32)
+	start, err := file.Peek(32)
 	switch {
-	case string(head) == segmentStart:
+	case err != nil && !errors.Is(err, io.EOF):
+		return "cannot be read: " + err.Error()
+	case bytes.HasPrefix(start, []byte(segmentStart)):
 		return "is a segment of a bridge's log: name its directory, " + filepath.Dir(path)
 	case len(start) == 0:
 		return "is empty: want at least one frame"
@@ -117,10 +118,7 @@ func (l *look) frame(v *verdict, offset int64, b []byte) error {
 	if err != nil || signature == signatureWrong {
 		return err // nothing of it is to be believed
 	}
-	messages, err := f.Messages(nil)
-	if err != nil {
-		l.faults.add(where, "%w", err)
-	}
+	messages, opened := l.open(where, f)
 	if l.verify || l.stats != nil {
 		if fault := l.chains.frame(f); fault != "" {
 			if l.stats != nil {
@@ -135,7 +133,7 @@ func (l *look) frame(v *verdict, offset int64, b []byte) error {
 	if l.stats != nil {
 		l.stats.frame(f, messages)
 	}
-	if err != nil {
+	if !opened {
 		return nil
 	}
 	if l.extract != nil && signature != signatureUnknown && l.anyMatch(messages) {
@@ -148,6 +146,14 @@ func (l *look) frame(v *verdict, offset int64, b []byte) error {
 	}
 	head := pieceHead{path: v.path, offset: offset, header: &f.Header, bytes: f.Size, signature: signature}
 	return l.out.records(&head, messages, &l.filter)
+}
+
+func (l *look) open(where string, f *frame.Frame) (messages []telemetry.Message, ok bool) {
+	messages, err := f.Messages(nil)
+	if err != nil {
+		l.faults.add(where, "%w", err)
+	}
+	return messages, err == nil
 }
 
 func (l *look) anyMatch(messages []telemetry.Message) bool {

@@ -151,7 +151,7 @@ func realFrames(tb testing.TB) []byte {
 	messages := []telemetry.Message{
 		{ReceivedMs: 1, Dialect: "native" + evil, Records: []telemetry.Record{{
 			Kind: telemetry.KindSample, Clock: telemetry.ClockDevice, Device: "d" + evil, Channel: evil, State: evil, EventMs: 1,
-			Values: []telemetry.Value{{Quantity: telemetry.PowerW + evil, Number: -0.0}},
+			Values: []telemetry.Value{{Quantity: telemetry.PowerW + evil, Number: -12.5}},
 		}}},
 		{ReceivedMs: 2, Records: []telemetry.Record{
 			{Kind: telemetry.KindTap, Clock: telemetry.ClockReceived, Device: "r", Card: evil, Direction: telemetry.DirectionOut},

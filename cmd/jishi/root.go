@@ -32,10 +32,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err == nil || errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		return exitOK
 	}
-	// Nothing is left to tell it to when stderr is closed.
-	_, _ = fmt.Fprintf(stderr, "jishi: %s\n", printableLines(err.Error()))
-	var usage usageError
-	if errors.As(err, &usage) {
+	fmt.Fprintf(stderr, "jishi: %s\n", printableLines(err.Error())) //nolint:errcheck // nobody is left to tell when stderr is closed
+	if _, ok := errors.AsType[usageError](err); ok {
 		return exitUsage
 	}
 	return exitFailed

@@ -66,10 +66,7 @@ func top(ctx context.Context, f *topFlags, out io.Writer) error {
 	m.fetch = func() tea.Msg { return fetchBoard(ctx, client) }
 	// The process's own signal handler ends ctx, and with it the program.
 	_, err = tea.NewProgram(m, tea.WithContext(ctx), tea.WithOutput(out), tea.WithAltScreen(), tea.WithoutSignalHandler()).Run()
-	if ctx.Err() != nil {
-		return nil
-	}
-	if err != nil {
+	if err != nil && ctx.Err() == nil {
 		return fmt.Errorf("show the board: %w", err)
 	}
 	return nil

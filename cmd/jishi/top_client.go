@@ -84,8 +84,7 @@ func (c *boardClient) get(ctx context.Context, into any, path ...string) error {
 	resp, err := c.http.Do(req)
 	if err != nil {
 		// What went wrong comes first: the banner has one line, and the address is the user's own.
-		var why *url.Error
-		if errors.As(err, &why) {
+		if why, ok := errors.AsType[*url.Error](err); ok {
 			err = why.Err
 		}
 		return err

@@ -312,7 +312,7 @@ func (b *topBoard) matches(m *api.MachineState, filter string) bool {
 	text := strings.ToLower(strings.Join([]string{
 		m.Equipment, m.Name, m.NameEN, m.Workshop, m.Device, m.State, m.StateZh, b.stateWord(m), m.Word,
 	}, "\n"))
-	for _, word := range strings.Fields(strings.ToLower(filter)) {
+	for word := range strings.FieldsSeq(strings.ToLower(filter)) {
 		if !strings.Contains(text, word) {
 			return false
 		}
