@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"net"
@@ -57,11 +56,7 @@ func (p *process) bridge(ctx context.Context, cmd *cobra.Command) error {
 	if err := p.startAdmin(ctx); err != nil {
 		return err
 	}
-	public, ok := key.Public().(ed25519.PublicKey)
-	if !ok {
-		return errors.New("the bridge's key has no Ed25519 public key")
-	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "broker: %s\nbridge: %s/%s\npublic key 公钥: %s\n", broker.Addr(), base, id, frame.PublicText(public))
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "broker: %s\nbridge: %s/%s\npublic key 公钥: %s\n", broker.Addr(), base, id, frame.PublicText(publicKey(key)))
 	return err
 }
 

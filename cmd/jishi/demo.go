@@ -45,7 +45,13 @@ func (p *process) upDemo(ctx context.Context, seed uint64, cmd *cobra.Command) e
 	if err != nil {
 		return err
 	}
-	reg, err := demoRegistry(plant, demoSessions(now))
+	key, err := bridgeKey(p.c)
+	if err != nil {
+		return err
+	}
+	reg, err := demoRegistry(plant, demoSessions(now), registry.Bridge{
+		ID: p.c.String("bridge.id"), Keys: []registry.BridgeKey{{Key: publicKey(key), Valid: registry.Always()}},
+	})
 	if err != nil {
 		return fmt.Errorf("registry of the demo: %w", err)
 	}
@@ -115,7 +121,7 @@ func fitting(s sim.Session) []sim.Session {
 }
 
 // demoRegistry writes down the plant's machines as a base would.
-func demoRegistry(plant *sim.Plant, sessions []sim.Session) (*registry.Registry, error) {
+func demoRegistry(plant *sim.Plant, sessions []sim.Session, sender registry.Bridge) (*registry.Registry, error) {
 	var times registry.Times
 	for _, s := range sessions {
 		times = append(times, registry.Opening{Start: int(s.From.Minutes()), End: int(s.To.Minutes())})
@@ -123,6 +129,7 @@ func demoRegistry(plant *sim.Plant, sessions []sim.Session) (*registry.Registry,
 	base := registry.Base{
 		Code: demoBase, Name: "示范公共实训基地", NameEN: "Demonstration training base", Tier: registry.TierLocal,
 		Districts: []registry.District{{Code: "500107", Valid: registry.Always()}},
+		Bridges:   []registry.Bridge{sender},
 		Hours:     []registry.Hours{{Valid: registry.Always(), Workday: times, Restday: times}},
 		Workshops: []registry.Workshop{{ID: "w1", Name: "综合实训车间", NameEN: "General workshop"}},
 	}

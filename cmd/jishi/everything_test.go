@@ -54,12 +54,13 @@ func (c *city) evidenceDigest() string {
 }
 
 func writeEntry(h hash.Hash, e *evidence.Entry) {
-	fmt.Fprintf(h, "%d|%s|%s|%d|%d|%s|%d|", e.Kind, e.Device, e.Channel, e.EventMs, e.Clock, e.State, e.Link)
+	text := fmt.Appendf(nil, "%d|%s|%s|%d|%d|%s|%d|", e.Kind, e.Device, e.Channel, e.EventMs, e.Clock, e.State, e.Link)
 	values := slices.Clone(e.Values)
 	slices.SortFunc(values, func(a, b telemetry.Value) int { return strings.Compare(a.Quantity, b.Quantity) })
 	for _, v := range values {
-		fmt.Fprintf(h, "%s=%x|", v.Quantity, math.Float64bits(v.Number))
+		text = fmt.Appendf(text, "%s=%x|", v.Quantity, math.Float64bits(v.Number))
 	}
+	h.Write(text)
 }
 
 // holdsEverything holds the store to the recording itself: every observation that the replayer published is there.

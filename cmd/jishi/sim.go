@@ -79,7 +79,7 @@ func replay(ctx context.Context, cmd *cobra.Command, paths []string, f *replayFl
 		Progress: func(p sim.Progress) { showProgress(bar, &p) },
 	})
 	// The bar is decoration: that it cannot be drawn is no reason to fail.
-	_ = bar.Finish()
+	_ = bar.Finish() //nolint:errcheck // see above
 	return joinReport(err, reportReplay(out, &result))
 }
 
@@ -121,7 +121,7 @@ func barOptions(w io.Writer, quiet bool) []progressbar.Option {
 
 func showProgress(bar *progressbar.ProgressBar, p *sim.Progress) {
 	bar.Describe(fmt.Sprintf("%s  %.0f msg/s", time.UnixMilli(p.AtMs).UTC().Format("2006-01-02 15:04:05"), p.PerSecond))
-	_ = bar.Set64(p.Counts.Bytes)
+	_ = bar.Set64(p.Counts.Bytes) //nolint:errcheck // decoration, see replay
 }
 
 func reportReplay(w io.Writer, r *sim.Result) error {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/ed25519"
-	"errors"
 	"fmt"
 	"time"
 
@@ -104,13 +103,9 @@ type own struct {
 // connect joins bridge and collector over the process's own broker, as the two would meet on the city's.
 func (p *process) connect(ctx context.Context, o own, store evidence.Store, reg *registry.Registry) error {
 	base, id := p.base, p.c.String("bridge.id")
-	public, ok := o.key.Public().(ed25519.PublicKey)
-	if !ok {
-		return errors.New("the bridge's key has no Ed25519 public key")
-	}
 	city := p.linkOptions("city", "jishi-collector")
 	city.URL = "tcp://" + o.broker.Addr()
-	if err := p.startCollector(ctx, store, reg, city, map[string]ed25519.PublicKey{base + "/" + id: public}); err != nil {
+	if err := p.startCollector(ctx, store, reg, city, map[string]ed25519.PublicKey{base + "/" + id: publicKey(o.key)}); err != nil {
 		return err
 	}
 	uplink := p.linkOptions("uplink", "jishi-bridge-"+base+"-"+id)

@@ -137,6 +137,15 @@ func bridgeKey(c *settings) (ed25519.PrivateKey, error) {
 	return key, frame.WriteKey(path, key)
 }
 
+// publicKey is the other half of a signing key.
+func publicKey(key ed25519.PrivateKey) ed25519.PublicKey {
+	public, ok := key.Public().(ed25519.PublicKey)
+	if !ok {
+		panic("jishi: an Ed25519 key without its public half") // crypto/ed25519 promises that it has one
+	}
+	return public
+}
+
 // dialects are all decoders, those with a topic root of their own first.
 func dialects(c *settings) (*dialect.Router, error) {
 	zone, err := time.LoadLocation(c.String("tasmota.zone"))
@@ -175,7 +184,7 @@ func (p *process) startBridge(ctx context.Context, key ed25519.PrivateKey) (*bri
 		Publish: func(topic string, payload []byte) error { return broker.Publish(topic, payload, false, 0) },
 		Route: func(in mqtt.Inbound) {
 			// A subscriber at the base that misses a message still finds it in the log.
-			_ = broker.Publish(in.Topic, in.Payload, in.Retain, in.QoS)
+			_ = broker.Publish(in.Topic, in.Payload, in.Retain, in.QoS) //nolint:errcheck // see above
 		},
 		Logger: p.log.With("part", "bridge"), Registerer: p.metrics,
 	})
