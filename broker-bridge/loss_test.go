@@ -188,9 +188,9 @@ func TestRecordThatNoFrameCarriesIsReported(t *testing.T) {
 			}
 		}
 		s.wantPending(3)
+		before := len(s.up.all())
 		s.ack(span(3, 3), span(5, 6))
 		s.wantPending(0)
-		before := len(s.up.all())
 		s.wait(pause)
 		if n := len(s.up.all()); n != before {
 			t.Errorf("%d frames were sent after all was acknowledged", n-before)
