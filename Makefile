@@ -69,6 +69,14 @@ vuln: $(CACHE)/bin/govulncheck ## Known vulnerabilities in what the binary calls
 fuzz: ## Run every fuzz target for FUZZTIME (10s)
 	@FUZZTIME=$(FUZZTIME) bash .ci/fuzz
 
+# BENCH holds options of cmd/bench: make bench BENCH='-runs 1 -only city'
+BENCH ?=
+
+.PHONY: bench
+bench: setup $(CACHE)/bin/telegraf ## Measure this machine beside peers and limits, see docs/figures.md; about six minutes
+	@mkdir -p $(CACHE)/bench && go build -trimpath -o $(CACHE)/bench/ ./cmd/bench ./cmd/jishi
+	$(CACHE)/bench/bench -jishi $(CACHE)/bench/jishi -tools $(CACHE)/bin -dir $(CACHE)/bench $(BENCH)
+
 .PHONY: cover
 cover: ## Coverage of the whole module: .cache/cover.html and the total
 	@mkdir -p $(CACHE)
@@ -106,3 +114,10 @@ $(CACHE)/bin/golangci-lint: internal/tools/go.mod
 $(CACHE)/bin/govulncheck: internal/tools/go.mod
 	cd internal/tools && GOBIN=$(CACHE)/bin go install golang.org/x/vuln/cmd/govulncheck
 	@touch $@
+
+# The peer of make bench, with a few plugins only, so that it builds in half a minute.
+TELEGRAF := github.com/influxdata/telegraf/cmd/telegraf@v1.37.2
+TELEGRAF_TAGS := custom,inputs.mqtt_consumer,inputs.internal,outputs.influxdb_v2,outputs.file,outputs.discard,parsers.json,parsers.json_v2,parsers.influx,parsers.value,serializers.influx
+
+$(CACHE)/bin/telegraf:
+	GOBIN=$(CACHE)/bin GOFLAGS=-buildvcs=false go install -ldflags '-s -w' -tags '$(TELEGRAF_TAGS)' $(TELEGRAF)

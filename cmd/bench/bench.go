@@ -41,8 +41,8 @@ func (b *bench) close() error {
 
 // say tells the person who waits what is going on.
 func (b *bench) say(format string, args ...any) {
-	// Nothing depends on whether it is read.
-	_, _ = fmt.Fprintf(b.stderr, "%5.0fs  "+format+"\n", append([]any{time.Since(b.began).Seconds()}, args...)...)
+	line := fmt.Sprintf("%5.0fs  ", time.Since(b.began).Seconds()) + fmt.Sprintf(format, args...) + "\n"
+	_, _ = io.WriteString(b.stderr, line) //nolint:errcheck // nothing depends on whether it is read
 }
 
 // note adds a sentence below the table.

@@ -31,7 +31,7 @@ func measureBroker(ctx context.Context, b *bench) error {
 			peer = append(peer, rate)
 		}
 		b.add(row{
-			what: fmt.Sprintf("publish → PUBACK, decoded and on disk, %d connections", connections), ours: ours.show("msg/s"),
+			what: fmt.Sprintf("publish → PUBACK, decoded and on disk; connections: %d", connections), ours: ours.show("msg/s"),
 			peer: "mosquitto, in memory: " + peer.show("msg/s"), ratio: times(ours.median() / peer.median()),
 		})
 	}

@@ -14,15 +14,16 @@ const (
 	cityLimit       = 3 * time.Minute
 	// stalled is how long nothing may arrive before what is missing counts as lost.
 	stalled    = 10 * time.Second
-	profileFor = 3 * time.Second
+	profileFor = 5 * time.Second
 )
 
 // passage is one run of all messages from the devices into InfluxDB.
 type passage struct {
 	seconds             float64
-	lost                float64 // readings that are not in InfluxDB
-	cpu, broker, influx float64 // processor seconds: of what is compared, of the broker beside it, of InfluxDB
-	uplink              float64 // bytes, ours only
+	lost                float64   // readings that are not in InfluxDB
+	cpu, broker, influx float64   // processor seconds: of what is compared, of the broker beside it, of InfluxDB
+	each                []float64 // the parts of cpu
+	uplink              float64   // bytes, ours only
 }
 
 // passages are the runs of one side.
@@ -47,12 +48,12 @@ func measureCity(ctx context.Context, b *bench) error {
 		if err != nil {
 			return err
 		}
-		b.say("  jishi %.2f s, %.2f s CPU, and %.2f s of mosquitto, %.2f s of influxd", p.seconds, p.cpu, p.broker, p.influx)
+		b.say("  jishi %.2f s, bridge and collector %.2f s CPU, mosquitto %.2f, influxd %.2f", p.seconds, p.each, p.broker, p.influx)
 		ours = append(ours, p)
 		if p, err = b.telegrafPassage(ctx, loads); err != nil {
 			return err
 		}
-		b.say("  telegraf %.2f s, %.2f s CPU, and %.2f s of mosquitto, %.2f s of influxd", p.seconds, p.cpu, p.broker, p.influx)
+		b.say("  telegraf %.2f s, %.2f s CPU, mosquitto %.2f, influxd %.2f", p.seconds, p.each, p.broker, p.influx)
 		peer = append(peer, p)
 	}
 	b.reportCity(len(messages), ours, peer)
@@ -204,7 +205,8 @@ func (t *transfer) run(ctx context.Context) (p passage, err error) {
 		return p, err
 	}
 	for _, one := range t.side {
-		p.cpu += (after[one] - before[one]).Seconds()
+		used := (after[one] - before[one]).Seconds()
+		p.cpu, p.each = p.cpu+used, append(p.each, used)
 	}
 	p.broker, p.influx = (after[t.broker] - before[t.broker]).Seconds(), (after[t.influxd] - before[t.influxd]).Seconds()
 	p.lost, err = t.lost(ctx, n)

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
@@ -38,7 +39,7 @@ func measureUplink(ctx context.Context, b *bench) error {
 		return err
 	}
 	raw := filepath.Join(b.data, "nist_sms_testbed", "raw")
-	if _, err := os.Stat(raw); err != nil {
+	if _, err := os.Stat(raw); errors.Is(err, fs.ErrNotExist) {
 		b.note("No recording at %s (set JISHI_DATA or -data): the rows of the NIST test bed are missing.", filepath.Dir(raw))
 		return nil
 	}
@@ -70,14 +71,15 @@ func frameOverhead(frameBytes int) int {
 }
 
 func (b *bench) reportUplink(what string, raw int, uplink series) {
+	const mb = 1e6
 	goal := atMost(1.0/8, "≤ 1/8 of the raw bytes")
-	part := make(series, len(uplink))
 	for i := range uplink {
-		part[i] = uplink[i] / float64(raw)
+		uplink[i] /= mb
 	}
+	part := uplink.median() / (float64(raw) / mb)
 	b.add(row{
-		what: "uplink bytes: " + what, ours: uplink.show("B"), peer: "raw MQTT: " + number(float64(raw)) + " B",
-		ratio: fmt.Sprintf("1/%.1f", 1/part.median()), target: goal.text, verdict: goal.verdict(part.median()),
+		what: "uplink bytes: " + what, ours: uplink.show("MB"), peer: "raw MQTT: " + number(float64(raw)/mb) + " MB",
+		ratio: fmt.Sprintf("1/%.1f", 1/part), target: goal.text, verdict: goal.verdict(part),
 	})
 }
 
@@ -157,8 +159,7 @@ func decoded(router *dialect.Router, m *timedMessage) *telemetry.Message {
 			Kind: telemetry.KindRaw, Clock: telemetry.ClockReceived, EventMs: m.atMs, Reason: telemetry.ReasonMalformed,
 			Detail: err.Error(), Topic: m.topic, Payload: m.payload[:min(len(m.payload), telemetry.MaxRawPayload)],
 		}
-		var why *dialect.Error
-		if errors.As(err, &why) {
+		if why, ok := errors.AsType[*dialect.Error](err); ok {
 			r.Reason, r.Detail = why.Reason, why.Detail
 		}
 		result.Records = append(result.Records, r)
