@@ -15,6 +15,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"github.com/jishi-telemetry/jishi/internal/recordingtest"
 )
 
 // update rewrites the golden files: go test ./firmware-sim -update.
@@ -311,20 +313,6 @@ func TestMergeStops(t *testing.T) {
 	}
 }
 
-// dataDir returns the folder of the recordings made by others, or skips the test.
-func dataDir(t testing.TB, sub string) string {
-	t.Helper()
-	dir := os.Getenv("JISHI_DATA")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "shared", "data")
-	}
-	dir = filepath.Join(dir, sub)
-	if _, err := os.Stat(dir); err != nil {
-		t.Skipf("skipped: the recordings %s are not here (set JISHI_DATA): %v", sub, err)
-	}
-	return dir
-}
-
 // All real recordings are read to the last line; what is not published is accounted for.
 func TestRealRecordings(t *testing.T) {
 	t.Parallel()
@@ -340,7 +328,7 @@ func TestRealRecordings(t *testing.T) {
 	} {
 		t.Run(row.dir, func(t *testing.T) {
 			t.Parallel()
-			r := open(t, RecordingOptions{}, dataDir(t, row.dir))
+			r := open(t, RecordingOptions{}, recordingtest.Folder(t, row.dir))
 			var n, lastMs int64
 			for m, err := range r.Messages() {
 				if err != nil {
@@ -367,7 +355,7 @@ func TestRealRecordings(t *testing.T) {
 }
 
 func BenchmarkMessages(b *testing.B) {
-	r, err := OpenRecording([]string{dataDir(b, "nist_sms_testbed/raw")}, RecordingOptions{})
+	r, err := OpenRecording([]string{recordingtest.Folder(b, "nist_sms_testbed/raw")}, RecordingOptions{})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/jishi-telemetry/jishi/internal/mqtt"
+	"github.com/jishi-telemetry/jishi/internal/recordingtest"
 )
 
 // collected is what a real broker delivered, acknowledged at once.
@@ -156,7 +157,7 @@ func startCutter(t *testing.T, to string, after int64, cuts int) string {
 
 // BenchmarkReplay is the whole way of a recorded line to its acknowledgement, with the embedded broker in the process.
 func BenchmarkReplay(b *testing.B) {
-	r, err := OpenRecording([]string{dataDir(b, "nist_sms_testbed/raw")}, RecordingOptions{})
+	r, err := OpenRecording([]string{recordingtest.Folder(b, "nist_sms_testbed/raw")}, RecordingOptions{})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/jishi-telemetry/jishi/internal/recordingtest"
 	"github.com/jishi-telemetry/jishi/internal/span"
 )
 
@@ -21,7 +22,7 @@ const truthDoc = "../docs/truth-nist.md"
 // out hold nothing; the document shows by how much the other readings differ.
 func TestTruthOfNIST(t *testing.T) {
 	t.Parallel()
-	dir := dataDir(t, "nist_sms_testbed")
+	dir := recordingtest.Folder(t, "nist_sms_testbed")
 	segments, err := ReadTruthFile(filepath.Join(dir, "execution_segments.csv.gz"))
 	if err != nil {
 		t.Fatal(err)
@@ -60,7 +61,7 @@ func TestTruthOfNIST(t *testing.T) {
 // last word has a later one than the agent's.
 func TestMidnightOfNIST(t *testing.T) {
 	t.Parallel()
-	paths, err := filepath.Glob(filepath.Join(dataDir(t, "nist_sms_testbed"), "raw", "Mazak*", "*.txt.gz"))
+	paths, err := filepath.Glob(filepath.Join(recordingtest.Folder(t, "nist_sms_testbed"), "raw", "Mazak*", "*.txt.gz"))
 	if err != nil {
 		t.Fatal(err)
 	}

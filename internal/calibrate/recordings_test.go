@@ -15,23 +15,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/jishi-telemetry/jishi/internal/recordingtest"
 	"github.com/jishi-telemetry/jishi/internal/span"
 	"github.com/jishi-telemetry/jishi/internal/usage"
 )
-
-// dataFolder returns a folder of the recordings, or skips and says so.
-func dataFolder(t *testing.T, name string) string {
-	t.Helper()
-	root := os.Getenv("JISHI_DATA")
-	if root == "" {
-		root = filepath.Join("..", "..", "..", "shared", "data")
-	}
-	folder := filepath.Join(root, name)
-	if _, err := os.Stat(folder); err != nil {
-		t.Skipf("skipped: no recordings in %s; set JISHI_DATA to the folder that holds %s", folder, name)
-	}
-	return folder
-}
 
 // shellyPoints reads a Shelly plug's recording: one point per reading of power.
 func shellyPoints(t *testing.T, file string) []usage.Point {
@@ -56,7 +43,7 @@ const plugValidMs = 60_000
 // plugPoints reads the day files of one tracebase plug.
 func plugPoints(t *testing.T, pattern string) []usage.Point {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(dataFolder(t, "tracebase"), pattern))
+	files, err := filepath.Glob(filepath.Join(recordingtest.Folder(t, "tracebase"), pattern))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no day files match %s (%v)", pattern, err)
 	}
@@ -102,7 +89,7 @@ func whole(points []usage.Point) span.Span {
 // recordings begin with the machine off, so the cycle is from the first reading above zero to the zero that ends it.
 func TestWashingMachine(t *testing.T) {
 	t.Parallel()
-	folder := dataFolder(t, "siemens_washing_machine_shelly_mqtt")
+	folder := recordingtest.Folder(t, "siemens_washing_machine_shelly_mqtt")
 	for _, name := range []string{"45m30d", "240m60d"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -252,7 +239,7 @@ func TestCompressor(t *testing.T) {
 
 func compressor(t *testing.T) (points []usage.Point, loaded, still span.Set) {
 	t.Helper()
-	rows := csvRows(t, filepath.Join(dataFolder(t, "metropt3_compressor_sample"), "metropt3_sample.csv"))
+	rows := csvRows(t, filepath.Join(recordingtest.Folder(t, "metropt3_compressor_sample"), "metropt3_sample.csv"))
 	column := func(name string) int { return slices.Index(rows[0], name) }
 	at, current, electric := column("timestamp"), column("Motor_current"), column("DV_eletric")
 	for _, row := range rows[1:] {

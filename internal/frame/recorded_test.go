@@ -2,7 +2,6 @@ package frame_test
 
 import (
 	"bufio"
-	"cmp"
 	"compress/gzip"
 	"fmt"
 	"os"
@@ -12,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jishi-telemetry/jishi/internal/recordingtest"
 	"github.com/jishi-telemetry/jishi/internal/telemetry"
 )
 
@@ -19,13 +19,10 @@ import (
 // a message. It skips when the recordings are absent.
 func machineDay(tb testing.TB) *workload {
 	tb.Helper()
-	root := cmp.Or(os.Getenv("JISHI_DATA"), filepath.Join("..", "..", "..", "shared", "data"))
-	paths, err := filepath.Glob(filepath.Join(root, "nist_sms_testbed", "raw", "Mazak01", "Mazak01-20181211-*.txt.gz"))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	if len(paths) == 0 {
-		tb.Skipf("no recordings in %s: set JISHI_DATA to the folder that holds nist_sms_testbed", root)
+	root := recordingtest.Folder(tb, "nist_sms_testbed")
+	paths, err := filepath.Glob(filepath.Join(root, "raw", "Mazak01", "Mazak01-20181211-*.txt.gz"))
+	if err != nil || len(paths) == 0 {
+		tb.Fatalf("no such day in %s (%v)", root, err)
 	}
 	f, err := os.Open(paths[0])
 	if err != nil {

@@ -96,11 +96,11 @@ func checkSample(r *telemetry.Record) string {
 	return ""
 }
 
-// Fuzz lets the fuzzer choose topics and payloads, seeded with the vectors of dir, and holds the decoder to what it
+// Fuzz lets the fuzzer choose topics and payloads, seeded with the dialect's vectors, and holds the decoder to what it
 // promises for every message: no panic, answers that pass Check, the same answer from two fresh decoders, and nothing
 // kept of the payload's memory.
-func Fuzz(f *testing.F, dir string, fresh func() dialect.Dialect) {
-	for _, v := range Load(f, dir) {
+func Fuzz(f *testing.F, fresh func() dialect.Dialect) {
+	for _, v := range Load(f, Vectors) {
 		for _, s := range v.Steps {
 			if s.PollMs == 0 {
 				f.Add(s.Message.Topic, s.Message.Payload, s.Message.Retained)
@@ -161,9 +161,19 @@ func Bench(b *testing.B, d dialect.Dialect, topic, payload string) {
 	}
 }
 
-// Topics holds a decoder to its own topics: it claims none of the other dialects' vectors, which lie beside its own
+// Claims holds a decoder to what it says of topics.
+func Claims(t *testing.T, d dialect.Dialect, topics map[string]bool) {
+	t.Helper()
+	for topic, want := range topics {
+		if got := d.Claims(topic); got != want {
+			t.Errorf("Claims(%q) = %v", topic, got)
+		}
+	}
+}
+
+// checkTopics holds a decoder to its own topics: it claims none of the other dialects' vectors, which lie beside its own
 // folder, and answers a topic of any shape that was pinned to it without a panic.
-func Topics(t *testing.T, d dialect.Dialect) {
+func checkTopics(t *testing.T, d dialect.Dialect) {
 	t.Helper()
 	dirs, err := filepath.Glob(filepath.Join("..", "*", "testdata", "vectors"))
 	if err != nil || len(dirs) < 2 {

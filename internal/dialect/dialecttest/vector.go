@@ -48,6 +48,9 @@ type Vector struct {
 	Steps []Step
 }
 
+// Vectors is the directory of a dialect's vectors, as its own tests see it.
+const Vectors = "testdata/vectors"
+
 // Load reads the vectors of a directory, in the order of their names.
 func Load(t testing.TB, dir string) []Vector {
 	t.Helper()
@@ -129,10 +132,24 @@ func instant(text string) (int64, error) {
 	return t.UnixMilli(), err
 }
 
-// Run decodes every vector of a directory with a fresh decoder each, and compares what came out with what it says.
-func Run(t *testing.T, dir string, fresh func() dialect.Dialect) {
+// Run holds a dialect to its own vectors, each with a fresh decoder, and to its own topics.
+func Run(t *testing.T, fresh func() dialect.Dialect) {
 	t.Helper()
-	for _, v := range Load(t, dir) {
+	t.Parallel()
+	t.Run("vectors", func(t *testing.T) {
+		t.Parallel()
+		runVectors(t, fresh)
+	})
+	t.Run("topics", func(t *testing.T) {
+		t.Parallel()
+		checkTopics(t, fresh())
+	})
+}
+
+// runVectors decodes every vector and compares what came out with what it says.
+func runVectors(t *testing.T, fresh func() dialect.Dialect) {
+	t.Helper()
+	for _, v := range Load(t, Vectors) {
 		t.Run(v.Name, func(t *testing.T) {
 			t.Parallel()
 			d := fresh()

@@ -17,24 +17,15 @@ import (
 	"github.com/jishi-telemetry/jishi/internal/dialect"
 	"github.com/jishi-telemetry/jishi/internal/dialect/dialecttest"
 	"github.com/jishi-telemetry/jishi/internal/dialect/mtconnect"
+	"github.com/jishi-telemetry/jishi/internal/recordingtest"
 	"github.com/jishi-telemetry/jishi/internal/telemetry"
 )
 
-const vectors = "testdata/vectors"
-
 func fresh() dialect.Dialect { return mtconnect.New() }
 
-func TestVectors(t *testing.T) {
-	t.Parallel()
-	dialecttest.Run(t, vectors, fresh)
-}
+func TestDialect(t *testing.T) { dialecttest.Run(t, fresh) }
 
-func TestTopics(t *testing.T) {
-	t.Parallel()
-	dialecttest.Topics(t, fresh())
-}
-
-func FuzzDecode(f *testing.F) { dialecttest.Fuzz(f, vectors, fresh) }
+func FuzzDecode(f *testing.F) { dialecttest.Fuzz(f, fresh) }
 
 func BenchmarkDecode(b *testing.B) {
 	dialecttest.Bench(b, fresh(), "MTConnect/Devices/OKUMA.123456/Observations/Xact",
@@ -54,10 +45,7 @@ type item struct {
 // every line is read, every execution value comes out as a state with the log's own time, and nothing is quarantined.
 func TestRecordedMachines(t *testing.T) {
 	t.Parallel()
-	dir := filepath.Join(recordings(t), "nist_sms_testbed")
-	if _, err := os.Stat(dir); err != nil {
-		t.Skipf("the recordings are not here (set JISHI_DATA): %v", err)
-	}
+	dir := recordingtest.Folder(t, "nist_sms_testbed")
 	items := model(t, filepath.Join(dir, "Devices.xml"))
 	machines, err := filepath.Glob(filepath.Join(dir, "raw", "*"))
 	if err != nil || len(machines) == 0 {
@@ -73,14 +61,6 @@ func TestRecordedMachines(t *testing.T) {
 			replay(t, days[len(days)-4], items[filepath.Base(machine)])
 		})
 	}
-}
-
-func recordings(t *testing.T) string {
-	t.Helper()
-	if dir := os.Getenv("JISHI_DATA"); dir != "" {
-		return dir
-	}
-	return filepath.Join("..", "..", "..", "..", "shared", "data")
 }
 
 // model reads the data items of each device by their names.

@@ -31,7 +31,7 @@ func TestSchemaAgreesWithDecoder(t *testing.T) {
 		byKind[kind] = schema
 	}
 	good, bad := 0, 0
-	for _, v := range dialecttest.Load(t, vectors) {
+	for _, v := range dialecttest.Load(t, dialecttest.Vectors) {
 		for _, s := range v.Steps {
 			topic := s.Message.Topic
 			schema := byKind[topic[strings.LastIndexByte(topic, '/')+1:]]

@@ -13,10 +13,9 @@ import (
 	"github.com/jishi-telemetry/jishi/internal/dialect"
 	"github.com/jishi-telemetry/jishi/internal/dialect/dialecttest"
 	"github.com/jishi-telemetry/jishi/internal/dialect/shelly"
+	"github.com/jishi-telemetry/jishi/internal/recordingtest"
 	"github.com/jishi-telemetry/jishi/internal/telemetry"
 )
-
-const vectors = "testdata/vectors"
 
 func must(o shelly.Options) *shelly.Dialect {
 	d, err := shelly.New(o)
@@ -28,21 +27,13 @@ func must(o shelly.Options) *shelly.Dialect {
 
 func fresh() dialect.Dialect { return must(shelly.Options{}) }
 
-func TestVectors(t *testing.T) {
-	t.Parallel()
-	dialecttest.Run(t, vectors, fresh)
-}
+func TestDialect(t *testing.T) { dialecttest.Run(t, fresh) }
 
-func TestTopics(t *testing.T) {
-	t.Parallel()
-	dialecttest.Topics(t, fresh())
-}
-
-func FuzzDecode(f *testing.F) { dialecttest.Fuzz(f, vectors, fresh) }
+func FuzzDecode(f *testing.F) { dialecttest.Fuzz(f, fresh) }
 
 func TestClaims(t *testing.T) {
 	t.Parallel()
-	for topic, want := range map[string]bool{
+	dialecttest.Claims(t, fresh(), map[string]bool{
 		"a/b/c/events/rpc":               true,
 		"plug/status/switch:0":           true,
 		"plug/status/sys":                true,
@@ -61,11 +52,7 @@ func TestClaims(t *testing.T) {
 		"jishi/v1/b/dev/d/sample":        false,
 		"zigbee2mqtt/x/availability":     false,
 		"MTConnect/Probe/m/Availability": false,
-	} {
-		if got := fresh().Claims(topic); got != want {
-			t.Errorf("Claims(%q) = %v", topic, got)
-		}
-	}
+	})
 }
 
 func TestOptionsAreChecked(t *testing.T) {
@@ -151,13 +138,9 @@ func decode(t *testing.T, d dialect.Dialect, topic, payload string, receivedMs i
 // TestRecordedStatus reads the status of real devices, as they would publish it.
 func TestRecordedStatus(t *testing.T) {
 	t.Parallel()
-	dir := os.Getenv("JISHI_DATA")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "..", "shared", "data")
-	}
-	text, err := os.ReadFile(filepath.Join(dir, "mqtt_device_samples", "shelly_gen2plus_status.json"))
+	text, err := os.ReadFile(filepath.Join(recordingtest.Folder(t, "mqtt_device_samples"), "shelly_gen2plus_status.json"))
 	if err != nil {
-		t.Skipf("the recordings are not here (set JISHI_DATA): %v", err)
+		t.Fatal(err)
 	}
 	var devices map[string]json.RawMessage
 	if err := json.Unmarshal(text, &devices); err != nil {

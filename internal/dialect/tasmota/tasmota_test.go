@@ -12,10 +12,9 @@ import (
 	"github.com/jishi-telemetry/jishi/internal/dialect"
 	"github.com/jishi-telemetry/jishi/internal/dialect/dialecttest"
 	"github.com/jishi-telemetry/jishi/internal/dialect/tasmota"
+	"github.com/jishi-telemetry/jishi/internal/recordingtest"
 	"github.com/jishi-telemetry/jishi/internal/telemetry"
 )
-
-const vectors = "testdata/vectors"
 
 func must(o tasmota.Options) *tasmota.Dialect {
 	d, err := tasmota.New(o)
@@ -27,21 +26,13 @@ func must(o tasmota.Options) *tasmota.Dialect {
 
 func fresh() dialect.Dialect { return must(tasmota.Options{}) }
 
-func TestVectors(t *testing.T) {
-	t.Parallel()
-	dialecttest.Run(t, vectors, fresh)
-}
+func TestDialect(t *testing.T) { dialecttest.Run(t, fresh) }
 
-func TestTopics(t *testing.T) {
-	t.Parallel()
-	dialecttest.Topics(t, fresh())
-}
-
-func FuzzDecode(f *testing.F) { dialecttest.Fuzz(f, vectors, fresh) }
+func FuzzDecode(f *testing.F) { dialecttest.Fuzz(f, fresh) }
 
 func TestClaims(t *testing.T) {
 	t.Parallel()
-	for topic, want := range map[string]bool{
+	dialecttest.Claims(t, fresh(), map[string]bool{
 		"tele/a/SENSOR":           true,
 		"a/tele/SENSOR":           true,
 		"stat/a/POWER1":           true,
@@ -54,11 +45,7 @@ func TestClaims(t *testing.T) {
 		"shellies/x/relay/0":      false,
 		"jishi/v1/b/dev/d/sample": false,
 		"":                        false,
-	} {
-		if got := fresh().Claims(topic); got != want {
-			t.Errorf("Claims(%q) = %v", topic, got)
-		}
-	}
+	})
 }
 
 func TestFullTopic(t *testing.T) {
@@ -114,13 +101,9 @@ func TestOptionsAreChecked(t *testing.T) {
 // TestRecordedMessages reads what real devices published.
 func TestRecordedMessages(t *testing.T) {
 	t.Parallel()
-	dir := os.Getenv("JISHI_DATA")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "..", "shared", "data")
-	}
-	f, err := os.Open(filepath.Join(dir, "mqtt_device_samples", "tasmota_samples.jsonl"))
+	f, err := os.Open(filepath.Join(recordingtest.Folder(t, "mqtt_device_samples"), "tasmota_samples.jsonl"))
 	if err != nil {
-		t.Skipf("the recordings are not here (set JISHI_DATA): %v", err)
+		t.Fatal(err)
 	}
 	defer f.Close()
 	d := fresh()
