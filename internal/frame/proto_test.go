@@ -115,7 +115,7 @@ func TestFrameMatchesSchema(t *testing.T) {
 		l := newLog()
 		l.seq = rapid.SampledFrom([]uint64{1, 2, 1 << 40}).Draw(t, "first")
 		for _, m := range rapid.SliceOfN(messages(), 0, 20).Draw(t, "messages") {
-			l.addRapid(t, b, &m)
+			l.add(t, b, &m)
 		}
 		b.Missing(frame.Range{First: l.seq + 5, Last: l.seq + 9})
 		sealed, err := b.Seal(42)
