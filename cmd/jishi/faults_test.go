@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/jishi-telemetry/jishi/internal/mqtt/mosquittotest"
+	"github.com/jishi-telemetry/jishi/internal/recordingtest"
 )
 
 var (
@@ -20,7 +21,7 @@ var (
 // TestKillAnything replays the NIST recordings while the bridge, the collector and influxd are killed with signal 9 at
 // random moments, and holds the result to the same table and the same recording as an undisturbed run.
 func TestKillAnything(t *testing.T) {
-	data := recordings(t, "nist_sms_testbed")
+	data := recordingtest.Folder(t, "nist_sms_testbed")
 	raw := filepath.Join(data, "raw")
 	if !*full {
 		raw = filepath.Join(raw, "Mazak03")

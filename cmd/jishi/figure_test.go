@@ -12,12 +12,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/jishi-telemetry/jishi/internal/recordingtest"
 )
 
 // TestOneFigureEverywhere asks for the running time of one machine on one day in three ways, and wants one answer: of
 // jishi usage, of the API, and of the query that docs/evidence.md gives to whoever reads the bucket by hand.
 func TestOneFigureEverywhere(t *testing.T) {
-	data := recordings(t, "nist_sms_testbed")
+	data := recordingtest.Folder(t, "nist_sms_testbed")
 	c := newCity(t, onInflux, nistBase(), "")
 	c.startCollector()
 	c.startBridge()

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	sim "github.com/jishi-telemetry/jishi/firmware-sim"
+	"github.com/jishi-telemetry/jishi/internal/recordingtest"
 	"github.com/jishi-telemetry/jishi/internal/registry"
 	"github.com/jishi-telemetry/jishi/internal/span"
 )
@@ -144,7 +145,7 @@ func instant(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.RFC3
 // TestWashingMachine replays both washing cycles as a Shelly plug, calibrates on what arrived, and holds the running time
 // to the cycle's length.
 func TestWashingMachine(t *testing.T) {
-	data := recordings(t, "siemens_washing_machine_shelly_mqtt")
+	data := recordingtest.Folder(t, "siemens_washing_machine_shelly_mqtt")
 	for _, name := range []string{"45m30d", "240m60d"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -183,7 +184,7 @@ func TestWashingMachine(t *testing.T) {
 // TestTracebase replays household motors and heaters as Tasmota plugs, calibrates, and holds the result to the readings:
 // 0 W is off, and nothing is said about a gap.
 func TestTracebase(t *testing.T) {
-	data := recordings(t, "tracebase")
+	data := recordingtest.Folder(t, "tracebase")
 	for _, plug := range []string{"LaundryDryer/_D36122", "Breadcutter/dev_B7DF9D"} {
 		t.Run(strings.ReplaceAll(plug, "/", "_"), func(t *testing.T) {
 			t.Parallel()

@@ -243,20 +243,3 @@ func (b *tail) String() string {
 	defer b.mu.Unlock()
 	return string(b.buf)
 }
-
-// recordings is the folder of real recordings, or skips the test and says so.
-func recordings(t testing.TB, name string) string {
-	t.Helper()
-	root := os.Getenv("JISHI_DATA")
-	if root == "" {
-		root = filepath.Join("..", "..", "..", "shared", "data")
-	}
-	path, err := filepath.Abs(filepath.Join(root, name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(path); err != nil {
-		t.Skipf("the real recordings are not here (set JISHI_DATA): %v", err)
-	}
-	return path
-}

@@ -16,6 +16,7 @@ import (
 
 	sim "github.com/jishi-telemetry/jishi/firmware-sim"
 	"github.com/jishi-telemetry/jishi/internal/mqtt/mosquittotest"
+	"github.com/jishi-telemetry/jishi/internal/recordingtest"
 	"github.com/jishi-telemetry/jishi/internal/registry"
 	"github.com/jishi-telemetry/jishi/internal/settle"
 	"github.com/jishi-telemetry/jishi/internal/span"
@@ -64,7 +65,7 @@ func nistBase() registry.Base {
 // store, and holds every machine-day to what the controllers themselves said. InfluxDB is reached over mosquitto as the
 // city's broker, SQLite over the embedded one.
 func TestTruthNIST(t *testing.T) {
-	data := recordings(t, "nist_sms_testbed")
+	data := recordingtest.Folder(t, "nist_sms_testbed")
 	tables := map[storeKind]truthTable{}
 	for _, kind := range []storeKind{onSQLite, onInflux} {
 		t.Run(string(kind), func(t *testing.T) {
