@@ -95,7 +95,12 @@ func (b *browser) wait(t *testing.T, expression string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, 10*time.Second)
 	defer cancel()
-	if err := chromedp.Do(ctx, chromedp.Poll[chromedp.Void](expression, chromedp.WithPollingInterval(50*time.Millisecond))); err != nil {
+	poll := chromedp.Poll[chromedp.Void](expression, chromedp.WithPollingInterval(50*time.Millisecond))
+	err := chromedp.Do(ctx, poll)
+	for err != nil && ctx.Err() == nil {
+		err = chromedp.Do(ctx, poll) // a poll does not survive a page that is replaced under it
+	}
+	if err != nil {
 		t.Fatalf("never true: %s: %v\nthe page says: %s\nits console: %q", expression, err, look[string](t, b, "document.body.innerText"), b.console())
 	}
 }
@@ -174,7 +179,7 @@ func TestBoardInABrowser(t *testing.T) {
 	t.Run("English is remembered", func(t *testing.T) {
 		b.do(t, chromedp.Click("#language"))
 		b.wait(t, `document.body.innerText.includes("Machine shop") && document.querySelector(".badge").textContent === "Unknown"`)
-		b.do(t, chromedp.Reload())
+		b.do(t, chromedp.Navigate("about:blank"), chromedp.Navigate(r.url+"/"))
 		b.wait(t, cards+`.length === 4 && document.documentElement.lang === "en" && document.querySelector(".badge").textContent === "Unknown"`)
 		b.do(t, chromedp.Click("#language"))
 		b.wait(t, `document.querySelector(".badge").textContent === "未知"`)

@@ -15,6 +15,7 @@ import (
 	"github.com/jishi-telemetry/jishi/api"
 	"github.com/jishi-telemetry/jishi/internal/calendar"
 	"github.com/jishi-telemetry/jishi/internal/settle"
+	"github.com/jishi-telemetry/jishi/internal/usage"
 )
 
 type items[T any] struct {
@@ -139,6 +140,21 @@ func TestEveryFigureIsSettles(t *testing.T) {
 		}
 		if want := []api.Interval{{From: at("08:00:00"), To: noon}}; !cmp.Equal(want, one.Opening) {
 			t.Errorf("%s: opening %v, want %v", got.Equipment, one.Opening, want)
+		}
+	}
+}
+
+func TestCoverageUnderTheFloorIsNotShownAsTheFloor(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		knownMs int64
+		shown   float64
+		rate    bool
+	}{{899_960, 0.8999, false}, {900_000, 0.9, true}, {900_040, 0.9, true}, {899_900, 0.8999, false}, {1_000_000, 1, true}} {
+		m := settle.Machine{Totals: usage.Totals{WindowMs: 1_000_000, OpeningMs: 1_000_000, OpeningKnownMs: tt.knownMs}}
+		got := api.UsageOf(&m, "", 0.9)
+		if got.Coverage != tt.shown || (got.Rate != nil) != tt.rate {
+			t.Errorf("%d ms known: coverage %v, rate %v", tt.knownMs, got.Coverage, got.Rate)
 		}
 	}
 }

@@ -69,13 +69,46 @@ type connections struct {
 	closing bool              // an idle connection is closed at once
 }
 
-// became takes the server's word on a connection: it is fasthttp's ConnState hook, which sees a connection idle once its
-// answer has been written.
+// Accept implements net.Listener.
+func (l *connections) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &connection{Conn: c, of: l}, nil
+}
+
+// connection is idle until its first byte of a request has been read: fasthttp calls a new one active before that.
+type connection struct {
+	net.Conn
+	of *connections
+}
+
+// Read implements net.Conn.
+func (c *connection) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if n > 0 {
+		c.of.mark(c, false)
+	}
+	return n, err
+}
+
+// became is fasthttp's ConnState hook, which sees a connection idle once its answer has been written.
 func (l *connections) became(c net.Conn, state fasthttp.ConnState) {
+	switch state {
+	case fasthttp.StateNew, fasthttp.StateIdle:
+		l.mark(c, true)
+	case fasthttp.StateClosed:
+		l.mu.Lock()
+		delete(l.idle, c)
+		l.mu.Unlock()
+	}
+}
+
+func (l *connections) mark(c net.Conn, idle bool) {
 	l.mu.Lock()
-	idle := state == fasthttp.StateNew || state == fasthttp.StateIdle
 	closing := l.closing && idle
-	if state == fasthttp.StateClosed || closing {
+	if closing {
 		delete(l.idle, c)
 	} else {
 		l.idle[c] = idle

@@ -63,6 +63,10 @@ func TestServeEndsWithOpenConnections(t *testing.T) {
 	}
 	_ = response.Body.Close()
 	silent := r.dial(t)
+	// The server has taken the silent one, too, once it has answered one that came later.
+	if a := r.raw(t, "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"); a.status != http.StatusOK {
+		t.Fatalf("status %d", a.status)
+	}
 	began := time.Now()
 	if err := r.stop(); err != nil {
 		t.Error(err)

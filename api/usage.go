@@ -69,7 +69,7 @@ func usageOf(t *usage.Totals, floor float64) Usage {
 		WindowS: seconds(t.WindowMs), RunningS: seconds(t.RunningMs), IdleS: seconds(t.IdleMs), OffS: seconds(t.OffMs),
 		FaultS: seconds(t.FaultMs), UnknownS: seconds(t.UnknownMs),
 		EstimatedRunningS: seconds(t.EstimatedRunningMs), EstimatedOffS: seconds(t.EstimatedOffMs),
-		OpeningS: seconds(t.OpeningMs), OpeningRunningS: seconds(t.OpeningRunningMs), Coverage: round4(t.Coverage()),
+		OpeningS: seconds(t.OpeningMs), OpeningRunningS: seconds(t.OpeningRunningMs), Coverage: shownCoverage(t.Coverage(), floor),
 	}
 	if rate, ok := t.Rate(floor); ok {
 		rate = round4(rate)
@@ -82,6 +82,15 @@ func usageOf(t *usage.Totals, floor float64) Usage {
 		u.Words[w] = seconds(t.Words[w])
 	}
 	return u
+}
+
+// shownCoverage is the coverage to four places. One that is under the floor is never shown as the floor: it would seem
+// that a rate was withheld for nothing.
+func shownCoverage(coverage, floor float64) float64 {
+	if shown := round4(coverage); coverage >= floor || shown < floor {
+		return shown
+	}
+	return math.Floor(coverage*10000) / 10000
 }
 
 func seconds(ms int64) float64 { return float64(ms) / 1000 }
