@@ -240,7 +240,7 @@ func (p *process) startServer(ctx context.Context, store evidence.Store, reg *re
 	settler := settle.New(store, reg, cal)
 	server, err := api.New(api.Options{
 		Settler: settler, Registry: reg, Calendar: cal, Store: store, Ledger: l,
-		Ready: map[string]func(context.Context) error{"evidence": store.Ping, "ledger": l.Ping}, Gatherer: p.metrics,
+		Ready: map[string]func(context.Context) error{"evidence": store.Ping, "ledger": l.Ping}, Gatherer: p.metrics, Registerer: p.metrics,
 		Floor: p.c.floor(), Version: obs.ReadBuild().Version, Logger: p.log.With("part", "api"),
 	})
 	if err != nil {
