@@ -128,6 +128,8 @@ func (r *rig) serveOn(t *testing.T, addr string) *rig {
 	stop := sync.OnceValue(func() error { cancel(); return <-ended })
 	r.stop = stop
 	t.Cleanup(func() {
+		// What an open connection does to a shutdown is the matter of tests of their own.
+		http.DefaultClient.CloseIdleConnections()
 		if err := stop(); err != nil {
 			t.Errorf("server did not end well: %v", err)
 		}
