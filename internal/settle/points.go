@@ -18,8 +18,11 @@ import (
 
 const (
 	// afterMs is how far past a window the evidence is read at once, so that a silence that crosses the window's end is
-	// seen whole: two hours, more than most devices may be silent. Where one may be silent for longer, more is read.
+	// seen whole: two hours.
 	afterMs = 2 * 60 * 60 * 1000
+	// returnMs is how far past a window the next word is looked for when there was none in those two hours: eight days,
+	// longer than any device may be silent. A device that never comes back is believed for as long as it may be silent.
+	returnMs = 8 * 24 * 60 * 60 * 1000
 	// boundMs is how far past the first word after the window the evidence matters: a meter's reading within it bounds a
 	// silence. What comes later changes nothing, and is left out, so that the digest names what the figure rests on.
 	boundMs = 10 * 60 * 1000
@@ -43,12 +46,17 @@ func (s *Settler) points(ctx context.Context, base string, source registry.Sourc
 			return nil, err
 		}
 	}
+	if len(g.points) > 1 && g.points[0].Down {
+		g.points = g.points[1:] // the device came back before the window and has spoken since
+	}
 	if err := s.read(ctx, q, &g); err != nil {
 		return nil, err
 	}
-	q.Window = g.beyond(q.Window.EndMs)
-	if err := s.read(ctx, q, &g); err != nil {
-		return nil, err
+	if g.undecided() {
+		q.Window = span.Span{StartMs: q.Window.EndMs, EndMs: window.EndMs + returnMs}.Intersect(source.Span)
+		if err := s.read(ctx, q, &g); err != nil {
+			return nil, err
+		}
 	}
 	return g.points, nil
 }
@@ -80,13 +88,11 @@ func (g *gatherer) take(e *evidence.Entry) error {
 	if !ok || !g.source.Span.Contains(p.AtMs) {
 		return nil
 	}
-	if p.AtMs >= g.endMs {
-		if g.enoughMs == 0 {
-			g.enoughMs = p.AtMs + g.contextMs
-		}
-		if p.AtMs > g.enoughMs {
-			return errEnough
-		}
+	if g.enoughMs != 0 && p.AtMs > g.enoughMs {
+		return errEnough
+	}
+	if g.enoughMs == 0 && p.AtMs >= g.endMs && !p.Down {
+		g.enoughMs = p.AtMs + g.contextMs
 	}
 	if g.source.MaxSilenceMs > 0 {
 		p.ValidMs = g.source.MaxSilenceMs
@@ -95,17 +101,14 @@ func (g *gatherer) take(e *evidence.Entry) error {
 	return nil
 }
 
-// beyond returns what is still to be read after readMs: the rest of the time that the source's last word allows it to be
-// silent. It is empty when the end is decided.
-func (g *gatherer) beyond(readMs int64) span.Span {
+// undecided reports whether it is not known if the source's last word holds to the window's end: it may, and the next
+// word, which says how long the silence was, has not been read.
+func (g *gatherer) undecided() bool {
 	if g.enoughMs != 0 || len(g.points) == 0 {
-		return span.Span{}
+		return false
 	}
 	last := &g.points[len(g.points)-1]
-	if last.Down {
-		return span.Span{}
-	}
-	return span.Span{StartMs: readMs, EndMs: last.AtMs + last.ValidMs + 1}.Intersect(g.source.Span)
+	return !last.Down && last.ValidMs > 0 && g.endMs-last.AtMs <= last.ValidMs
 }
 
 // digest names the evidence behind a figure.
