@@ -64,7 +64,7 @@ func writeEntry(h hash.Hash, e *evidence.Entry) {
 }
 
 // holdsEverything holds the store to the recording itself: every observation that the replayer published is there.
-func (c *city) holdsEverything(raw string) {
+func (c *city) holdsEverything(logs []string) {
 	c.t.Helper()
 	stored := map[uint64]struct{}{}
 	seed := maphash.MakeSeed()
@@ -72,7 +72,7 @@ func (c *city) holdsEverything(raw string) {
 		stored[maphash.String(seed, fmt.Sprintf("%s|%s|%d", e.Device, e.Channel, e.EventMs))] = struct{}{}
 		return nil
 	})
-	recording, err := sim.OpenRecording([]string{raw}, sim.RecordingOptions{})
+	recording, err := sim.OpenRecording(logs, sim.RecordingOptions{})
 	if err != nil {
 		c.t.Fatal(err)
 	}
