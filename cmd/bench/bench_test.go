@@ -26,13 +26,13 @@ func TestVerdict(t *testing.T) {
 		got  float64
 		want string
 	}{
-		"reached exactly":     {atLeast(50_000, ""), 50_000, "met"},
-		"short":               {atLeast(5, ""), 4, "short by 20 %"},
-		"a hair short":        {atLeast(5, ""), 4.9999, "short by 1 %"},
-		"small enough":        {atMost(2, ""), 1.9, "met"},
-		"too large":           {atMost(2, ""), 3, "over by 50 %"},
-		"nothing lost":        {atMost(0, ""), 0, "met"},
-		"nothing was measured":{atLeast(1, ""), math.NaN(), "not measured"},
+		"reached exactly":      {atLeast(50_000, ""), 50_000, "met"},
+		"short":                {atLeast(5, ""), 4, "short by 20 %"},
+		"a hair short":         {atLeast(5, ""), 4.9999, "short by 1 %"},
+		"small enough":         {atMost(2, ""), 1.9, "met"},
+		"too large":            {atMost(2, ""), 3, "over by 50 %"},
+		"nothing lost":         {atMost(0, ""), 0, "met"},
+		"nothing was measured": {atLeast(1, ""), math.NaN(), "not measured"},
 	} {
 		if got := c.goal.verdict(c.got); got != c.want {
 			t.Errorf("%s: verdict(%g) = %q, want %q", name, c.got, got, c.want)
@@ -52,6 +52,15 @@ func TestSeries(t *testing.T) {
 	} {
 		if got := s.show("x"); got != want {
 			t.Errorf("%v.show = %q, want %q", []float64(s), got, want)
+		}
+	}
+}
+
+func TestGrouped(t *testing.T) {
+	t.Parallel()
+	for want, v := range map[string]float64{"0": 0, "999": 999, "1,000": 1000, "2,400,000": 2.4e6, "-100": -100, "-1,000": -1000} {
+		if got := grouped(v); got != want {
+			t.Errorf("grouped(%g) = %q, want %q", v, got, want)
 		}
 	}
 }

@@ -170,9 +170,9 @@ func (b *bench) mosquittoBridge(ctx context.Context, messages []message, persist
 	return rateUntil(ctx, baseAddr, messages, func() int { return int(received.Load()) })
 }
 
-// rateUntil floods a broker over two connections and returns the messages in a second until count says that all have
+// rateUntil floods a broker over two connections and returns the messages in a second until arrived says that all have
 // come.
-func rateUntil(ctx context.Context, addr string, messages []message, count func() int) (float64, error) {
+func rateUntil(ctx context.Context, addr string, messages []message, arrived func() int) (float64, error) {
 	f, err := dialFlooder(ctx, addr, 2)
 	if err != nil {
 		return 0, err
@@ -183,9 +183,9 @@ func rateUntil(ctx context.Context, addr string, messages []message, count func(
 		return 0, err
 	}
 	if err := await(ctx, bridgeLimit, fmt.Sprintf("all %d messages are through", len(messages)), func() (bool, error) {
-		return count() >= len(messages), nil
+		return arrived() >= len(messages), nil
 	}); err != nil {
-		return 0, fmt.Errorf("%w; %d are", err, count())
+		return 0, fmt.Errorf("%w; %d are", err, arrived())
 	}
 	return float64(len(messages)) / time.Since(began).Seconds(), nil
 }

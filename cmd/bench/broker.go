@@ -50,7 +50,15 @@ func (b *bench) bridgePubacks(ctx context.Context, loads []load) (float64, error
 		return 0, err
 	}
 	defer bridge.stop()
-	return pubacksPerSecond(ctx, bridge.addr, loads)
+	rate, err := pubacksPerSecond(ctx, bridge.addr, loads)
+	if err != nil {
+		return 0, err
+	}
+	logged, err := metric(ctx, bridge.admin, "jishi_log_appended_records_total")
+	if err == nil && logged != float64(count(loads)) {
+		err = fmt.Errorf("the bridge acknowledged %d messages and logged %.0f", count(loads), logged)
+	}
+	return rate, err
 }
 
 func (b *bench) mosquittoPubacks(ctx context.Context, loads []load) (float64, error) {
@@ -74,9 +82,5 @@ func pubacksPerSecond(ctx context.Context, addr string, loads []load) (float64, 
 	if err != nil {
 		return 0, err
 	}
-	n := 0
-	for _, l := range loads {
-		n += len(l.ends)
-	}
-	return float64(n) / took.Seconds(), nil
+	return float64(count(loads)) / took.Seconds(), nil
 }

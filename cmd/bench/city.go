@@ -173,10 +173,7 @@ type transfer struct {
 
 // run sends the loads, waits until all is stored or nothing moves any more, and counts.
 func (t *transfer) run(ctx context.Context) (p passage, err error) {
-	n := 0
-	for _, l := range t.loads {
-		n += len(l.ends)
-	}
+	n := count(t.loads)
 	f, err := dialFlooder(ctx, t.addr, len(t.loads))
 	if err != nil {
 		return p, err

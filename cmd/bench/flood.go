@@ -68,6 +68,15 @@ func bytesOf(loads []load) int {
 	return n
 }
 
+// count is how many messages the loads have.
+func count(loads []load) int {
+	n := 0
+	for _, l := range loads {
+		n += len(l.ends)
+	}
+	return n
+}
+
 // flooder holds connections to a broker that are ready to send.
 type flooder struct {
 	conns []net.Conn

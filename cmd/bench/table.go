@@ -86,13 +86,13 @@ func number(v float64) string {
 	return fmt.Sprintf("%.3f", v)
 }
 
-// grouped prints a whole number below ten million.
+// grouped prints a whole number with its thousands in groups.
 func grouped(v float64) string {
 	digits := fmt.Sprintf("%.0f", v)
-	if len(digits) <= 3 {
-		return digits
+	for at := len(digits) - 3; at > 0 && digits[at-1] != '-'; at -= 3 {
+		digits = digits[:at] + "," + digits[at:]
 	}
-	return digits[:len(digits)-3] + "," + digits[len(digits)-3:]
+	return digits
 }
 
 func times(ratio float64) string {

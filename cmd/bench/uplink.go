@@ -47,7 +47,7 @@ func measureUplink(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	what = fmt.Sprintf("%d messages of the NIST test bed in MTConnect, as recorded", recordedMessages)
+	what = grouped(recordedMessages) + " messages of the NIST test bed in MTConnect, as recorded"
 	return b.framed(ctx, what, []time.Duration{100 * time.Millisecond, time.Second, 0}, recorded(recording))
 }
 
