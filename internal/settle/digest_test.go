@@ -49,6 +49,7 @@ func TestDigestNamesTheEvidence(t *testing.T) {
 		{"voltage beside it", on(func(r *telemetry.Record) {
 			r.Values = append(r.Values, telemetry.Value{Quantity: telemetry.VoltageV, Number: 230})
 		}), false},
+		{"a last will before the last word before the day", link("meter", at("03-01 07:00"), telemetry.LinkWill), false},
 		{"long before the day", power("meter", at("02-20 08:00"), 500), false},
 		{"long after the day", power("meter", at("03-03 05:00"), 500), false},
 		{"later than the words after the day", power("meter", at("03-03 01:30"), 500), false},
@@ -73,6 +74,17 @@ func TestDigestNamesTheEvidence(t *testing.T) {
 				t.Errorf("digest %q is no SHA-256", after.Digest)
 			}
 		})
+	}
+}
+
+// TestDigestTellsDeathFromSilence: a last will and a word that says nothing are different evidence.
+func TestDigestTellsDeathFromSilence(t *testing.T) {
+	t.Parallel()
+	dead, mute := newWorld(t, base(saw)), newWorld(t, base(saw))
+	dead.said(link("meter", at("09:00"), telemetry.LinkWill))
+	mute.said(word("meter", at("09:00"), ""))
+	if a, b := dead.machine("saw", monday.Span()), mute.machine("saw", monday.Span()); a.Digest == b.Digest || a.Samples != b.Samples {
+		t.Errorf("digests %s (%d pieces) and %s (%d)", a.Digest, a.Samples, b.Digest, b.Samples)
 	}
 }
 

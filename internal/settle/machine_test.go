@@ -117,7 +117,11 @@ func TestOpeningHours(t *testing.T) {
 	})
 	t.Run("part of a day", func(t *testing.T) {
 		t.Parallel()
-		wantTotals(t, w.machine("lathe", between("16:00", "18:00")), seconds{Unknown: 2 * hour, Opening: hour})
+		m := w.machine("lathe", between("16:00", "18:00"))
+		wantTotals(t, m, seconds{Unknown: 2 * hour, Opening: hour})
+		if diff := cmp.Diff(span.NewSet(between("16:00", "17:00")), m.Opening); diff != "" {
+			t.Errorf("opening (-want +got):\n%s", diff)
+		}
 	})
 }
 

@@ -2,6 +2,8 @@ package settle_test
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -83,6 +85,43 @@ func TestEnergyAcrossMidnight(t *testing.T) {
 	}
 }
 
+// TestDwellAcrossMidnight: a run or a dip that is long enough only as a whole counts on both days.
+func TestDwellAcrossMidnight(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name  string
+		watts map[string]float64 // from an instant on
+		want  usage.State        // from the second instant to the third
+	}{
+		{"a dip of 15 s is part of the run", map[string]float64{"23:50": 500, "23:59:50": 100, "03-03 00:00:05": 500}, usage.Running},
+		{"a dip of 25 s ends it", map[string]float64{"23:50": 500, "23:59:50": 100, "03-03 00:00:15": 500}, usage.Idle},
+		{"a run of 6 s counts", map[string]float64{"23:50": 100, "23:59:57": 500, "03-03 00:00:03": 100}, usage.Running},
+		{"a run of 4 s does not", map[string]float64{"23:50": 100, "23:59:58": 500, "03-03 00:00:02": 100}, usage.Idle},
+		{"a run until hours later does", map[string]float64{"23:50": 100, "23:59:58": 500, "03-03 05:00": 100}, usage.Running},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, base(saw))
+			var instants []int64
+			for _, clock := range slices.Sorted(maps.Keys(test.watts)) {
+				r := power("meter", at(clock), test.watts[clock])
+				r.ValidMs = 0
+				instants = append(instants, r.EventMs)
+				w.said(r)
+			}
+			w.said(power("meter", at("03-03 08:00"), 0)) // until when the last of them holds
+			slices.Sort(instants)
+			midnight := at("03-03 00:00")
+			for _, window := range []span.Span{{StartMs: instants[1], EndMs: midnight}, {StartMs: midnight, EndMs: instants[2]}} {
+				if diff := cmp.Diff([]usage.Segment{{Span: window, State: test.want}}, w.machine("saw", window).Timeline); diff != "" {
+					t.Errorf("timeline (-want +got):\n%s", diff)
+				}
+			}
+		})
+	}
+}
+
 // TestDaysAddUp: whatever was said and wherever a period is cut, its parts give what the whole gives, up to the last word.
 func TestDaysAddUp(t *testing.T) {
 	t.Parallel()
@@ -107,7 +146,8 @@ func TestDaysAddUp(t *testing.T) {
 		records := drawEvidence(rt, source)
 		w.saidTo(b.Code, 0, records...)
 		whole := span.Span{StartMs: at("00:00"), EndMs: max(at("00:00")+1, records[len(records)-1].EventMs)}
-		cut := rapid.Int64Range(whole.StartMs, whole.EndMs).Draw(rt, "cut")
+		near := rapid.SampledFrom(records).Draw(rt, "near").EventMs + rapid.Int64Range(-25_000, 25_000).Draw(rt, "by")
+		cut := min(max(near, whole.StartMs), whole.EndMs)
 		derive := func(window span.Span) []usage.Segment {
 			m, err := w.settler.Machine(t.Context(), b.Code, map[string]string{"cnc": "lathe", "meter": "saw"}[source], window)
 			if err != nil {

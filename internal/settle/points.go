@@ -24,7 +24,7 @@ const (
 	// longer than any device may be silent. A device that never comes back is believed for as long as it may be silent.
 	returnMs = 8 * 24 * 60 * 60 * 1000
 	// boundMs is how far past the first word after the window the evidence matters: a meter's reading within it bounds a
-	// silence. What comes later changes nothing, and is left out, so that the digest names what the figure rests on.
+	// silence. What comes later changes nothing and is left out, so that the digest names what the figure rests on.
 	boundMs = 10 * 60 * 1000
 )
 
@@ -36,7 +36,7 @@ func (s *Settler) points(ctx context.Context, base string, source registry.Sourc
 		Window: span.Span{StartMs: window.StartMs - reach, EndMs: window.EndMs + afterMs}.Intersect(source.Span),
 		Kinds:  []telemetry.Kind{telemetry.KindSample, telemetry.KindLink},
 	}
-	g := gatherer{source: source, endMs: window.EndMs, contextMs: max(reach, boundMs)}
+	g := gatherer{source: source, endMs: window.EndMs, reach: reach}
 	before, err := s.store.Before(ctx, q)
 	if err != nil {
 		return nil, err
@@ -74,11 +74,12 @@ func (s *Settler) read(ctx context.Context, q evidence.Query, g *gatherer) error
 
 // gatherer takes the points of one source in order of time, until the window's end is decided.
 type gatherer struct {
-	source    registry.Source
-	endMs     int64 // of the window
-	contextMs int64 // how long after the first word past the end there may be more that matters
-	enoughMs  int64 // points after this instant do not matter; 0 before the first word past the end
-	points    []usage.Point
+	source   registry.Source
+	endMs    int64 // of the window
+	reach    int64 // of the rule
+	enoughMs int64 // the first point after this instant is the last that matters; 0 before the first word past the end
+	enough   bool
+	points   []usage.Point
 }
 
 var errEnough = errors.New("enough is read")
@@ -88,27 +89,29 @@ func (g *gatherer) take(e *evidence.Entry) error {
 	if !ok || !g.source.Span.Contains(p.AtMs) {
 		return nil
 	}
-	if g.enoughMs != 0 && p.AtMs > g.enoughMs {
-		return errEnough
-	}
-	if g.enoughMs == 0 && p.AtMs >= g.endMs && !p.Down {
-		g.enoughMs = p.AtMs + g.contextMs
-	}
 	if g.source.MaxSilenceMs > 0 {
 		p.ValidMs = g.source.MaxSilenceMs
 	}
 	g.points = append(g.points, p)
+	switch {
+	case g.enoughMs == 0 && p.AtMs >= g.endMs && !p.Down:
+		g.enoughMs = p.AtMs + max(g.reach, boundMs)
+	case g.enoughMs != 0 && p.AtMs > g.enoughMs:
+		g.enough = true
+		return errEnough
+	}
 	return nil
 }
 
-// undecided reports whether it is not known if the source's last word holds to the window's end: it may, and the next
-// word, which says how long the silence was, has not been read.
+// undecided reports whether the next word, which has not been read, decides how the window ended: whether the source's
+// last word holds to the end, or whether a state that began shortly before the end lasts.
 func (g *gatherer) undecided() bool {
-	if g.enoughMs != 0 || len(g.points) == 0 {
+	if g.enough || len(g.points) == 0 {
 		return false
 	}
 	last := &g.points[len(g.points)-1]
-	return !last.Down && last.ValidMs > 0 && g.endMs-last.AtMs <= last.ValidMs
+	past := last.AtMs - g.endMs
+	return !last.Down && (past > -g.reach && past < g.reach || past < 0 && last.ValidMs > 0 && -past <= last.ValidMs)
 }
 
 // digest names the evidence behind a figure.

@@ -213,3 +213,8 @@ func wantNotes(t *testing.T, m *settle.Machine, want ...settle.Note) {
 		t.Errorf("notes of %s (-want +got):\n%s", m.Equipment.ID, diff)
 	}
 }
+
+// messageOf is a message with one record, received when it happened.
+func messageOf(seq uint64, r telemetry.Record) telemetry.Message {
+	return telemetry.Message{Seq: seq, ReceivedMs: r.EventMs, Dialect: "test", Records: []telemetry.Record{r}}
+}
