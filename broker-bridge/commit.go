@@ -25,10 +25,11 @@ func (b *Bridge) commitAll(ctx context.Context, decoded <-chan *batch) error {
 // nothing is acknowledged that is not on disk.
 func (b *Bridge) commit(ctx context.Context, next *batch) error {
 	if len(next.entries) > 0 {
-		if err := b.append(ctx, next.entries); err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
+		err := b.append(ctx, next.entries)
+		if ctx.Err() != nil && err != nil {
+			return nil //nolint:nilerr // stopping: what is not acknowledged is sent again
+		}
+		if err != nil {
 			return fmt.Errorf("commit %d messages: %w", len(next.entries), err)
 		}
 	}

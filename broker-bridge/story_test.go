@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -165,7 +166,7 @@ func story(t *testing.T, set func(*bridge.Options), tell func(s *scene)) {
 		s := &scene{t: t, log: log, b: newBridge(t, log, set)}
 		s.connect()
 		tell(s)
-		s.disconnect()
+		_ = s.disconnect() // the stories that care look
 	})
 }
 
@@ -253,7 +254,7 @@ func (u *uplink) Acks() <-chan mqtt.Inbound { return u.acks }
 func (u *uplink) all() []sent {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return u.frames[:len(u.frames):len(u.frames)]
+	return slices.Clip(u.frames)
 }
 
 // ranges returns the numbers of every frame sent so far, in order of sending.

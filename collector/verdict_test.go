@@ -58,13 +58,19 @@ func TestVerdicts(t *testing.T) {
 			s.id = "stranger"
 			return s.missing(span(2, 4), span(9, 9))
 		}, topic: frame.FrameTopic(testBase, "stranger"), want: frame.RefusedUnknownBridge, about: []frame.Range{span(2, 4), span(9, 9)}},
-		{name: "key ended, times in the frame are older", valid: [2]time.Duration{-24 * time.Hour, -time.Second},
-			want: frame.RefusedUnknownBridge, about: []frame.Range{span(1, 3)}},
-		{name: "key ended, another is valid", valid: [2]time.Duration{-24 * time.Hour, -time.Second}, second: true,
-			want: frame.RefusedBadSignature, about: []frame.Range{span(1, 3)}},
+		{
+			name: "key ended, times in the frame are older", valid: [2]time.Duration{-24 * time.Hour, -time.Second},
+			want: frame.RefusedUnknownBridge, about: []frame.Range{span(1, 3)},
+		},
+		{
+			name: "key ended, another is valid", valid: [2]time.Duration{-24 * time.Hour, -time.Second}, second: true,
+			want: frame.RefusedBadSignature, about: []frame.Range{span(1, 3)},
+		},
 		{name: "key not yet valid", valid: [2]time.Duration{time.Second, 24 * time.Hour}, want: frame.RefusedUnknownBridge, about: []frame.Range{span(1, 3)}},
-		{name: "backlog from before the key", valid: [2]time.Duration{-time.Minute, 24 * time.Hour}, second: true,
-			want: "stored", about: []frame.Range{span(1, 3)}},
+		{
+			name: "backlog from before the key", valid: [2]time.Duration{-time.Minute, 24 * time.Hour}, second: true,
+			want: "stored", about: []frame.Range{span(1, 3)},
+		},
 		{name: "broken chain", frame: func(s *sender) []byte {
 			b := frame.NewBuilder(testBase, s.id, s.epoch, s.key)
 			m := message(1)

@@ -1,6 +1,7 @@
 package settle_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/jishi-telemetry/jishi/internal/registry"
@@ -59,8 +60,8 @@ func TestDigestNamesTheEvidence(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, base(saw))
 			w.said(power("meter", at("03-01 08:00"), 0))
-			w.said(every("meter", "09:00", "10:00", 500)...)
-			w.said(every("meter", "03-03 00:01", "03-03 01:00", 500)...)
+			w.said(working("09:00", "10:00")...)
+			w.said(working("03-03 00:01", "03-03 01:00")...)
 			before := w.machine("saw", monday.Span())
 			w.said(test.said)
 			after := w.machine("saw", monday.Span())
@@ -92,11 +93,11 @@ func TestDigestTellsDeathFromSilence(t *testing.T) {
 func TestDigestDoesNotDependOnTheBridge(t *testing.T) {
 	t.Parallel()
 	one, two := newWorld(t, base(saw)), newWorld(t, base(saw))
-	records := every("meter", "09:00", "10:00", 500)
+	records := working("09:00", "10:00")
 	one.said(records...)
 	two.bridge = "b2"
-	for i := len(records) - 1; i >= 0; i-- {
-		two.saidTo(testBase, at("03-05 00:00"), records[i])
+	for _, r := range slices.Backward(records) {
+		two.saidTo(testBase, at("03-05 00:00"), r)
 	}
 	a, b := one.machine("saw", monday.Span()), two.machine("saw", monday.Span())
 	if a.Digest != b.Digest || a.Samples != b.Samples {

@@ -30,10 +30,10 @@ func TestMeterThatMoves(t *testing.T) {
 			bound("meter", "saw", span.Span{StartMs: at("13:00"), EndMs: registry.ForeverMs}),
 		}
 	}))
-	w.said(every("meter", "11:50", "12:00", 500)...) // on the saw
-	w.said(power("meter", at("12:00:20"), 500))      // on the mill, moved twenty seconds ago
-	w.said(every("meter", "12:00:50", "12:10", 500)...)
-	w.said(every("meter", "13:00", "13:05", 500)...) // on the saw again
+	w.said(working("11:50", "12:00")...)        // on the saw
+	w.said(power("meter", at("12:00:20"), 500)) // on the mill, moved twenty seconds ago
+	w.said(working("12:00:50", "12:10")...)
+	w.said(working("13:00", "13:05")...) // on the saw again
 	day := monday.Span()
 	// On the saw 10 min to the move, and 4.5 min to the last word; on the mill from its first word to its last.
 	wantTotals(t, w.machine("saw", day), seconds{Running: 870, Unknown: 24*hour - 870, Opening: 8.5 * hour})
@@ -185,7 +185,7 @@ func TestRegistrySilenceWinsOverTheDialect(t *testing.T) {
 			b.Devices[0].MaxSilence = silence
 			b.Bindings = []registry.Binding{bound("meter", "saw", registry.Always())}
 		}))
-		w.said(every("meter", "09:00", "10:00", 500)...)
+		w.said(working("09:00", "10:00")...)
 		for ms := at("10:05"); ms <= at("11:00"); ms += 5 * 60_000 {
 			w.said(power("meter", ms, 500))
 		}

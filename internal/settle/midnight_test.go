@@ -125,8 +125,7 @@ func TestDwellAcrossMidnight(t *testing.T) {
 // TestDaysAddUp: whatever was said and wherever a period is cut, its parts give what the whole gives, up to the last word.
 func TestDaysAddUp(t *testing.T) {
 	t.Parallel()
-	store := newWorld(t, base(lathe)).store
-	n := 0
+	store, cal, n := newWorld(t, base(lathe)).store, newCalendar(t), 0
 	rapid.Check(t, func(rt *rapid.T) {
 		n++
 		b := base(func(b *registry.Base) {
@@ -141,7 +140,7 @@ func TestDaysAddUp(t *testing.T) {
 		if err != nil {
 			rt.Fatal(err)
 		}
-		w := &world{t: t, store: store, registry: reg, settler: settle.New(store, reg, newCalendar(t)), bridge: "b1"}
+		w := &world{t: t, store: store, registry: reg, settler: settle.New(store, reg, cal), bridge: "b1"}
 		source := rapid.SampledFrom([]string{"cnc", "meter"}).Draw(rt, "source")
 		records := drawEvidence(rt, source)
 		w.saidTo(b.Code, 0, records...)

@@ -16,6 +16,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/jishi-telemetry/jishi/internal/calendar"
 	"github.com/jishi-telemetry/jishi/internal/evidence"
@@ -190,10 +191,7 @@ func (s *Settler) open(m *Machine) error {
 }
 
 func (m *Machine) note(n Note) {
-	for _, have := range m.Notes {
-		if have == n {
-			return
-		}
+	if !slices.Contains(m.Notes, n) {
+		m.Notes = append(m.Notes, n)
 	}
-	m.Notes = append(m.Notes, n)
 }

@@ -137,11 +137,11 @@ func power(device string, ms int64, watts float64) telemetry.Record {
 	return r
 }
 
-// every returns a meter's readings of one power every 30 s, from one instant to before another.
-func every(device, from, to string, watts float64) []telemetry.Record {
+// working returns the meter's readings of a machine at work, every 30 s from one instant to before another.
+func working(from, to string) []telemetry.Record {
 	var out []telemetry.Record
 	for ms := at(from); ms < at(to); ms += 30_000 {
-		out = append(out, power(device, ms, watts))
+		out = append(out, power("meter", ms, 500))
 	}
 	return out
 }
