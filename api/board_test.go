@@ -29,8 +29,8 @@ func TestBoardIsSharedWithinASecond(t *testing.T) {
 	r.now.Add(time.Second.Milliseconds())
 	var b api.Board
 	r.get(t, "/api/v1/bases/b1/state").into(t, &b)
-	if n := r.store.reads.Load(); n != 2*one || b.Now.UnixMilli() != r.now.Load() {
-		t.Errorf("after a second: %d reads, want %d; board of %v", n, 2*one, b.Now)
+	if n := r.store.reads.Load(); n <= one || n > 2*one || b.Now.UnixMilli() != r.now.Load() {
+		t.Errorf("after a second: %d reads, want at most %d; board of %v", n, 2*one, b.Now)
 	}
 	r.now.Add(-time.Hour.Milliseconds())
 	r.get(t, "/api/v1/bases/b1/state").into(t, &b)
@@ -50,12 +50,17 @@ func TestManyWhoComeAtOnceShareOneBoard(t *testing.T) {
 	r.store.block.Store(&wait)
 	var all sync.WaitGroup
 	for range 20 {
-		all.Go(func() { r.get(t, "/api/v1/bases/b1/state") })
+		all.Go(func() {
+			if a := r.get(t, "/api/v1/bases/b1/state"); a.status != http.StatusOK {
+				t.Errorf("status %d: %s", a.status, a.body)
+			}
+		})
 	}
 	close(release)
 	all.Wait()
-	if n := r.store.reads.Load(); n != 2*one {
-		t.Errorf("%d reads, want %d", n, 2*one)
+	// A board a minute later may rest on a read less: how many there are depends on what decides the day's end.
+	if n := r.store.reads.Load() - one; n == 0 || n > one {
+		t.Errorf("%d reads for 20 at once, and one board takes %d", n, one)
 	}
 }
 
