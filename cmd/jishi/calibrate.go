@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -62,7 +63,7 @@ func propose(ctx context.Context, c *settings, w io.Writer, f *calibrateFlags) (
 	}
 	machine, ok := reg.Equipment(base, f.equipment)
 	if !ok {
-		return usageError{fmt.Errorf("--equipment %q: base %s has no such machine", f.equipment, base)}
+		return usageError{fmt.Errorf("--equipment %q: want one of base %s: %s", f.equipment, base, machineIDs(reg, base))}
 	}
 	store, err := openStore(ctx, c, true)
 	if err != nil {
@@ -83,6 +84,14 @@ func propose(ctx context.Context, c *settings, w io.Writer, f *calibrateFlags) (
 		}
 	}
 	return printProposal(w, machine, &p)
+}
+
+func machineIDs(reg *registry.Registry, base string) string {
+	var ids []string
+	for _, e := range reg.EquipmentOf(base) {
+		ids = append(ids, e.ID)
+	}
+	return strings.Join(ids, ", ")
 }
 
 // meterPoints is what the machine's meters said while they spoke for it.

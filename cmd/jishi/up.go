@@ -48,6 +48,9 @@ func (p *process) up(ctx context.Context, cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	if err := p.knownBase(reg); err != nil {
+		return err
+	}
 	_, url, err := p.startAll(ctx, reg)
 	if err != nil {
 		return err

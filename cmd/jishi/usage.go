@@ -131,9 +131,15 @@ func (f *usageFlags) windows(now time.Time) ([]usageWindow, error) {
 	if to.Before(from) {
 		return nil, fmt.Errorf("--to %s is before --from %s", to, from)
 	}
+	if today := calendar.DateOf(now); today.Before(from) {
+		return nil, fmt.Errorf("--from %s has not come yet: today is %s (Asia/Shanghai)", from, today)
+	}
 	var out []usageWindow
 	for d := from; !to.Before(d); d = d.Add(1) {
-		out = append(out, usageWindow{d.String(), settle.Window(d, now.UnixMilli())})
+		// Nothing is known about a day that has not begun, and no machine is out of service because of it.
+		if w := settle.Window(d, now.UnixMilli()); !w.Empty() {
+			out = append(out, usageWindow{d.String(), w})
+		}
 	}
 	return out, nil
 }
@@ -141,34 +147,41 @@ func (f *usageFlags) windows(now time.Time) ([]usageWindow, error) {
 func (f *usageFlags) instants(now time.Time) ([]usageWindow, error) {
 	from, err := time.Parse(time.RFC3339Nano, f.from)
 	if err != nil {
-		return nil, fmt.Errorf("--from %q: want a day (2006-01-02) or an instant (2006-01-02T15:04:05Z)", f.from)
+		return nil, fmt.Errorf("--from %q: want a day such as 2026-03-02, or an instant with its offset such as 2026-03-02T08:00:00+08:00", f.from)
 	}
 	to := now
 	if f.to != "" {
 		if to, err = time.Parse(time.RFC3339Nano, f.to); err != nil {
-			return nil, fmt.Errorf("--to %q: want an instant (2006-01-02T15:04:05Z), as --from is one", f.to)
+			return nil, fmt.Errorf("--to %q: want an instant with its offset such as 2026-03-02T08:00:00+08:00, as --from is one", f.to)
 		}
+	}
+	if to.After(now) {
+		to = now // nothing is known about what has not happened yet
 	}
 	w := span.Of(from, to)
 	if w.Empty() {
-		return nil, fmt.Errorf("--to %s is not after --from %s", f.to, f.from)
+		return nil, fmt.Errorf("--from %s is not before --to %s and before now", f.from, f.to)
 	}
 	return []usageWindow{{"", w}}, nil
 }
 
 // chooseBase returns the base that was named, or the only one there is.
 func chooseBase(reg *registry.Registry, named string) (string, error) {
-	var codes []string
-	for _, b := range reg.Bases() {
-		codes = append(codes, b.Code)
-	}
-	if named == "" && len(codes) == 1 {
-		return codes[0], nil
+	if all := reg.Bases(); named == "" && len(all) == 1 {
+		return all[0].Code, nil
 	}
 	if _, ok := reg.Base(named); ok {
 		return named, nil
 	}
-	return "", fmt.Errorf("--base %q: want one of %s", named, strings.Join(codes, ", "))
+	return "", fmt.Errorf("--base %q: want one of %s", named, baseCodes(reg))
+}
+
+func baseCodes(reg *registry.Registry) string {
+	var codes []string
+	for _, b := range reg.Bases() {
+		codes = append(codes, b.Code)
+	}
+	return strings.Join(codes, ", ")
 }
 
 func usageJSON(w io.Writer, rows []api.Usage) error {
@@ -229,7 +242,7 @@ func usageTable(w io.Writer, rows []api.Usage) error {
 		u := &rows[i]
 		day, rate := u.Day, "—"
 		if day == "" {
-			day = u.From.Format("2006-01-02 15:04Z")
+			day = u.From.Format("2006-01-02 15:04:05Z") + " – " + u.To.Format("2006-01-02 15:04:05Z")
 		}
 		if u.Rate != nil {
 			rate = fmt.Sprintf("%.1f%%", *u.Rate*100)
@@ -243,7 +256,7 @@ func usageTable(w io.Writer, rows []api.Usage) error {
 			hms(u.OpeningS), rate, fmt.Sprintf("%.1f%%", u.Coverage*100), strings.Join(u.Notes, " "),
 		})
 	}
-	_, err := fmt.Fprintf(w, "%s\n使用率(日历) rate = 运行 running ÷ 开放 opening; — 数据不足 withheld\n", t.Render())
+	_, err := fmt.Fprintf(w, "%s\n使用率(日历) rate = 运行 running ÷ 开放 opening; — 数据不足 withheld\n完整率 coverage = 开放时间中已知的部分 known part of the opening hours\n", t.Render())
 	return err
 }
 

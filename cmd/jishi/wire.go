@@ -83,6 +83,14 @@ func openRegistry(c *settings) (*registry.Registry, error) {
 	return reg, err
 }
 
+// knownBase refuses a base that the registry does not have: what its devices say would be stored and never shown.
+func (p *process) knownBase(reg *registry.Registry) error {
+	if _, ok := reg.Base(p.base); ok {
+		return nil
+	}
+	return usageError{config.Problems{p.c.Problem("base.code", "登记数据中没有此基地", "the registry has no such base, it has "+baseCodes(reg))}}
+}
+
 // openStore opens the evidence store that the settings name.
 func openStore(ctx context.Context, c *settings, readOnly bool) (evidence.Store, error) {
 	if c.String("evidence.kind") == "influx" {

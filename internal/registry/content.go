@@ -70,8 +70,8 @@ type BridgeKey struct {
 	Valid span.Span
 }
 
-// KeysAt returns the keys that were valid at the instant. A frame is signed when it is made, so the instant is that of
-// the newest message in it, not that of its arrival.
+// KeysAt returns the keys that were valid at the instant. The collector asks for the instant at which a frame arrives: no
+// time that the frame itself names may decide whether its key is still good.
 func (b Bridge) KeysAt(atMs int64) []ed25519.PublicKey {
 	var keys []ed25519.PublicKey
 	for _, k := range b.Keys {
