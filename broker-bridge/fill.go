@@ -124,7 +124,7 @@ func (f *forwarder) unannounced() []frame.Range {
 	if len(lost) == 0 {
 		return nil
 	}
-	return f.window.notOut(merged(lost))
+	return f.window.notOut(frame.MergeRanges(lost))
 }
 
 // announce tells the city of numbers that will never come, in a frame of their own.

@@ -160,7 +160,7 @@ func (f *forwarder) acknowledged(payload []byte) error {
 			return fmt.Errorf("note acknowledgement: %w", err)
 		}
 		f.stored = f.b.o.Log.Acknowledged()
-		f.unsendable = subtract(merged(f.unsendable), merged(ack.Stored))
+		f.unsendable = subtract(frame.MergeRanges(f.unsendable), frame.MergeRanges(ack.Stored))
 		f.window.acknowledge(ack.Stored)
 	}
 	now := time.Now()

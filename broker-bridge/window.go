@@ -43,7 +43,7 @@ func (w *window) add(bytes []byte, covers []frame.Range, now time.Time) {
 
 // acknowledge takes ranges that are stored, and forgets the frames that are wholly among them.
 func (w *window) acknowledge(stored []frame.Range) {
-	kept, stored := w.out[:0], merged(stored)
+	kept, stored := w.out[:0], frame.MergeRanges(stored)
 	for _, f := range w.out {
 		f.covers = subtract(f.covers, stored)
 		if len(f.covers) > 0 {
@@ -101,21 +101,6 @@ func (w *window) nextDue() (at time.Time, ok bool) {
 		}
 	}
 	return at, ok
-}
-
-// merged returns the ranges in order, those that touch or overlap as one.
-func merged(ranges []frame.Range) []frame.Range {
-	sorted := slices.Clone(ranges)
-	slices.SortFunc(sorted, func(a, b frame.Range) int { return cmp.Compare(a.First, b.First) })
-	out := sorted[:0]
-	for _, r := range sorted {
-		if n := len(out); n > 0 && r.First <= out[n-1].Last+1 {
-			out[n-1].Last = max(out[n-1].Last, r.Last)
-			continue
-		}
-		out = append(out, r)
-	}
-	return out
 }
 
 // subtract returns the parts of a that no range of b covers. Both are merged, and so is the result; a log that lost every

@@ -197,7 +197,7 @@ func TestSubtract(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			before, cutBefore := slices.Clone(all), slices.Clone(test.cut)
-			if diff := cmp.Diff(test.want, subtract(all, merged(test.cut))); diff != "" {
+			if diff := cmp.Diff(test.want, subtract(all, frame.MergeRanges(test.cut))); diff != "" {
 				t.Errorf("what is left (-want +got):\n%s", diff)
 			}
 			if diff := cmp.Diff(before, all); diff != "" {

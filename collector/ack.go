@@ -1,10 +1,8 @@
 package collector
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/jishi-telemetry/jishi/internal/frame"
 )
@@ -62,7 +60,7 @@ func (v *verdicts) add(d *delivery) {
 // acks returns the acknowledgements, each within the limit of ranges [F-1.3].
 func (v *verdicts) acks(epoch uint64, nowMs int64) []frame.Ack {
 	var out []frame.Ack
-	stored, refused := merged(v.stored), v.refused
+	stored, refused := frame.MergeRanges(v.stored), v.refused
 	for len(stored)+len(refused) > 0 {
 		ack := frame.Ack{Epoch: epoch, CollectorMs: nowMs}
 		n := min(len(stored), frame.MaxRanges)
@@ -80,18 +78,4 @@ func spokenOf(f *frame.Frame) []frame.Range {
 		return f.Missing
 	}
 	return append([]frame.Range{{First: f.First, Last: f.Last()}}, f.Missing...)
-}
-
-// merged sorts the ranges and makes one of those that touch or overlap.
-func merged(ranges []frame.Range) []frame.Range {
-	slices.SortFunc(ranges, func(a, b frame.Range) int { return cmp.Compare(a.First, b.First) })
-	var out []frame.Range
-	for _, r := range ranges {
-		if n := len(out); n > 0 && r.First <= out[n-1].Last+1 {
-			out[n-1].Last = max(out[n-1].Last, r.Last)
-			continue
-		}
-		out = append(out, r)
-	}
-	return out
 }

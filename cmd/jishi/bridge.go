@@ -23,13 +23,7 @@ func newBridge() *cobra.Command {
 		Example: "  jishi bridge --base.code cq01 --bridge.id b1 --uplink.url tcp://city.example:1883",
 	}
 	c := withSettings(cmd)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return c.run(cmd, func(ctx context.Context) error {
-			return serveUntil(ctx, c, cmd.ErrOrStderr(), func(ctx context.Context, p *process) error {
-				return p.bridge(ctx, cmd)
-			})
-		})
-	}
+	cmd.RunE = processCommand(c, (*process).bridge)
 	return cmd
 }
 

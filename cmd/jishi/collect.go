@@ -17,13 +17,7 @@ func newCollect() *cobra.Command {
 		Example: "  jishi collect --city.url tcp://127.0.0.1:1883 --evidence.kind influx --influx.url http://127.0.0.1:8086",
 	}
 	c := withSettings(cmd)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return c.run(cmd, func(ctx context.Context) error {
-			return serveUntil(ctx, c, cmd.ErrOrStderr(), func(ctx context.Context, p *process) error {
-				return p.collect(ctx, cmd)
-			})
-		})
-	}
+	cmd.RunE = processCommand(c, (*process).collect)
 	return cmd
 }
 

@@ -15,13 +15,7 @@ func newServe() *cobra.Command {
 		Long: "Serves figures from the evidence store and the ledger on --http.addr, and keeps the ledger settled.",
 	}
 	c := withSettings(cmd)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return c.run(cmd, func(ctx context.Context) error {
-			return serveUntil(ctx, c, cmd.ErrOrStderr(), func(ctx context.Context, p *process) error {
-				return p.serve(ctx, cmd)
-			})
-		})
-	}
+	cmd.RunE = processCommand(c, (*process).serve)
 	return cmd
 }
 

@@ -28,16 +28,12 @@ func newUp() *cobra.Command {
 	c := withSettings(cmd)
 	cmd.Flags().BoolVar(&demo, "demo", false, "make up a small workshop's day and keep it running live")
 	cmd.Flags().Uint64Var(&seed, "demo.seed", 1, "which of the imaginary workshops")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return c.run(cmd, func(ctx context.Context) error {
-			return serveUntil(ctx, c, cmd.ErrOrStderr(), func(ctx context.Context, p *process) error {
-				if demo {
-					return p.upDemo(ctx, seed, cmd)
-				}
-				return p.up(ctx, cmd)
-			})
-		})
-	}
+	cmd.RunE = processCommand(c, func(p *process, ctx context.Context, cmd *cobra.Command) error {
+		if demo {
+			return p.upDemo(ctx, seed, cmd)
+		}
+		return p.up(ctx, cmd)
+	})
 	return cmd
 }
 

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/cobra"
 
 	"github.com/jishi-telemetry/jishi/api"
 	bridge "github.com/jishi-telemetry/jishi/broker-bridge"
@@ -49,6 +50,15 @@ type process struct {
 	base    string        // the base its bridge stands at
 	replay  bool          // its bridge obeys a replayer's clock
 	linger  time.Duration // how long its bridge's frames wait when no setting says so; 0 is the bridge's own default
+}
+
+// processCommand is the RunE of a command that runs until it is told to end; start is a method of process.
+func processCommand(c *settings, start func(p *process, ctx context.Context, cmd *cobra.Command) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, _ []string) error {
+		return c.run(cmd, func(ctx context.Context) error {
+			return serveUntil(ctx, c, cmd.ErrOrStderr(), func(ctx context.Context, p *process) error { return start(p, ctx, cmd) })
+		})
+	}
 }
 
 // serveUntil sets a process up with start, runs it until ctx ends or a part of it fails, and stops it.
