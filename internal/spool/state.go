@@ -63,7 +63,11 @@ func decodeState(b []byte) (*state, error) {
 		s.acked = append(s.acked, Range{u64(at), u64(at + 8)})
 	}
 	for at := stateFixed + 16*len(s.acked); lost > 0; lost, at = lost-1, at+24 {
-		s.lost = append(s.lost, Loss{Range{u64(at), u64(at + 8)}, Cause(u64(at + 16))})
+		cause := u64(at + 16)
+		if cause > uint64(CauseVanished) {
+			return nil, fmt.Errorf("cause %d in state: %w", cause, errDamaged)
+		}
+		s.lost = append(s.lost, Loss{Range{u64(at), u64(at + 8)}, Cause(cause)})
 	}
 	if !s.plausible() {
 		return nil, fmt.Errorf("order of state: %w", errDamaged)
