@@ -33,11 +33,12 @@ func leaves() []string {
 }
 
 // neighbours are the imports allowed within a row: an implementation knows the contract it implements, and
-// the dialects that speak JSON share their reader.
+// the dialects that speak JSON share their reader, those that hear badge readers share the cards.
 func neighbours() [][2]string {
 	return [][2]string{
 		{"internal/dialect/*", "internal/dialect"},
 		{"internal/dialect/*", "internal/dialect/jsondoc"},
+		{"internal/dialect/*", "internal/dialect/card"},
 		{"internal/evidence/*", "internal/evidence"},
 		{"api", "api/console"},
 	}

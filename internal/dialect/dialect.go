@@ -19,6 +19,8 @@ type Message struct {
 type Request struct {
 	Topic   string
 	Payload []byte
+	QoS     byte // 0 to 2
+	Retain  bool
 }
 
 // Result is what a message meant.
@@ -27,6 +29,9 @@ type Result struct {
 	Records []telemetry.Record
 	// Requests are to be published to the devices, at most once each.
 	Requests []Request
+	// Private says that the payload holds a card's number or may hold one, so that only a scrubbed copy of it may be kept
+	// (see package card). It speaks also when Decode returns an error.
+	Private bool
 }
 
 // Dialect decodes the messages of one family of devices. It may remember what each device said before (births, overlays,
@@ -45,6 +50,18 @@ type Dialect interface {
 	// Poll returns the requests that are due at the instant nowMs, for devices whose healthy silence has no bound
 	// unless they are asked. Dialects that never ask return nil.
 	Poll(nowMs int64) []Request
+}
+
+// Announcer is a dialect whose bridge is itself seen on the broker, as a Sparkplug host application is by its STATE. Both
+// methods are called from the goroutine that calls Decode.
+type Announcer interface {
+	Dialect
+	// Announce returns what to publish when the bridge begins to listen at the instant nowMs, and again after each time
+	// that its connection to the broker was lost.
+	Announce(nowMs int64) []Request
+	// Farewell returns what to publish when the bridge stops listening, and what the broker is to publish in its place
+	// when the bridge dies (the MQTT will of the next connection).
+	Farewell(nowMs int64) []Request
 }
 
 // Error says why a message could not be decoded.

@@ -19,6 +19,10 @@ const (
 	ReasonOutOfRange Reason = "out_of_range"
 	// ReasonUnknownTopic: no dialect reads this topic.
 	ReasonUnknownTopic Reason = "unknown_topic"
+	// ReasonNoCardKey: a card's number came and there is no key to make its token with.
+	ReasonNoCardKey Reason = "no_card_key"
+	// ReasonForeignBase: the message names another base than the one it came from.
+	ReasonForeignBase Reason = "foreign_base"
 	// ReasonStoreRejected: the evidence store refused the record for good.
 	ReasonStoreRejected Reason = "store_rejected"
 	// ReasonBadTime: the event time cannot be stored.
@@ -29,6 +33,6 @@ const (
 func Reasons() []Reason {
 	return []Reason{
 		ReasonMalformed, ReasonOversized, ReasonNotUTF8, ReasonNotFinite, ReasonOutOfRange,
-		ReasonUnknownTopic, ReasonStoreRejected, ReasonBadTime,
+		ReasonUnknownTopic, ReasonNoCardKey, ReasonForeignBase, ReasonStoreRejected, ReasonBadTime,
 	}
 }
