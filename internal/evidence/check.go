@@ -3,6 +3,7 @@ package evidence
 import (
 	"fmt"
 	"math"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/jishi-telemetry/jishi/internal/telemetry"
@@ -125,13 +126,7 @@ func checkRaw(r *telemetry.Record) (telemetry.Reason, string) {
 }
 
 func knownReason(reason telemetry.Reason) bool {
-	switch reason {
-	case telemetry.ReasonNone, telemetry.ReasonMalformed, telemetry.ReasonOversized, telemetry.ReasonNotUTF8,
-		telemetry.ReasonNotFinite, telemetry.ReasonOutOfRange, telemetry.ReasonUnknownTopic,
-		telemetry.ReasonStoreRejected, telemetry.ReasonBadTime:
-		return true
-	}
-	return false
+	return reason == telemetry.ReasonNone || slices.Contains(telemetry.Reasons(), reason)
 }
 
 func checkTime(what string, ms int64) (telemetry.Reason, string) {
