@@ -25,10 +25,11 @@ type batch struct {
 	memory   []byte // what the entries' bodies and raw messages are parts of
 }
 
-// add takes a message and what was made of it: memory is the batch's own with the body appended from start on.
-func (n *batch) add(in mqtt.Inbound, memory []byte, receivedMs int64) {
+// add takes a message and what was made of it: memory is the batch's own with the body appended from start on, and k is
+// the message as the log may keep it.
+func (n *batch) add(in mqtt.Inbound, k kept, memory []byte, receivedMs int64) {
 	start, split := len(n.memory), len(memory)
-	n.memory = appendRaw(memory, in)
+	n.memory = appendRaw(memory, k)
 	n.entries = append(n.entries, spool.Entry{
 		Body: n.memory[start:split:split], Raw: n.memory[split:len(n.memory):len(n.memory)], ReceivedMs: receivedMs,
 	})
@@ -73,10 +74,10 @@ func (p batches) done(n *batch) {
 	}
 }
 
-// appendRaw appends the message as it came: topic, a zero byte (which no MQTT topic holds), payload; cut to what the log
+// appendRaw appends the message as it is kept: topic, a zero byte (which no MQTT topic holds), payload; cut to what the log
 // takes.
-func appendRaw(dst []byte, in mqtt.Inbound) []byte {
-	dst = append(dst, in.Topic...)
+func appendRaw(dst []byte, k kept) []byte {
+	dst = append(dst, k.topic...)
 	dst = append(dst, 0)
-	return append(dst, in.Payload[:min(len(in.Payload), spool.MaxRaw-len(in.Topic)-1)]...)
+	return append(dst, k.payload[:min(len(k.payload), spool.MaxRaw-len(k.topic)-1)]...)
 }

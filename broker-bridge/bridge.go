@@ -25,7 +25,9 @@ import (
 type Bridge struct {
 	o       Options
 	inbox   *inbox
+	asks    chan func() // what others want of the dialects, which are the decoder's
 	batches batches
+	source  source
 	// simulatedMs is the replayed clock, 0 before its first message; only used with Options.ReplayClock.
 	simulatedMs atomic.Int64
 	status      status
@@ -38,7 +40,8 @@ func New(o Options) (*Bridge, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Bridge{o: o, inbox: newInbox(o.InboxMessages), batches: make(batches, 3)} // one filled, one waiting, one written
+	b := &Bridge{o: o, inbox: newInbox(o.InboxMessages), asks: make(chan func()), source: newSource()}
+	b.batches = make(batches, 3) // one filled, one waiting, one written
 	b.m = newMetrics(o.Registerer, b)
 	return b, nil
 }

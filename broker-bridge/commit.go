@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jishi-telemetry/jishi/internal/dialect"
 	"github.com/jishi-telemetry/jishi/internal/spool"
 	"github.com/jishi-telemetry/jishi/internal/telemetry"
 )
@@ -40,14 +41,20 @@ func (b *Bridge) commit(ctx context.Context, next *batch) error {
 		}
 	}
 	for _, r := range next.requests {
-		if b.o.Publish == nil {
-			break
-		}
-		if err := b.o.Publish(r.Topic, r.Payload); err != nil {
-			b.m.requestErrors.Inc()
-		}
+		b.publish(r)
 	}
 	return nil
+}
+
+// publish sends a request to a device. One that does not arrive is asked again when it is due.
+func (b *Bridge) publish(r dialect.Request) {
+	publish := b.o.Publish
+	if publish == nil {
+		publish = b.source.queue
+	}
+	if err := publish(r); err != nil {
+		b.m.requestErrors.Inc()
+	}
 }
 
 // append writes the entries, waiting while the log has no room.

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/jishi-telemetry/jishi/internal/dialect"
+	"github.com/jishi-telemetry/jishi/internal/dialect/card"
 	"github.com/jishi-telemetry/jishi/internal/frame"
 	"github.com/jishi-telemetry/jishi/internal/mqtt"
 	"github.com/jishi-telemetry/jishi/internal/telemetry"
@@ -26,6 +27,8 @@ func (b *Bridge) decodeAll(ctx context.Context, decoded chan<- *batch) {
 			return
 		case <-poll.C:
 			next.requests = append(next.requests, b.poll()...)
+		case ask := <-b.asks:
+			ask()
 		case in := <-b.inbox.queue:
 			b.decode(next, in)
 			b.drain(next)
@@ -69,12 +72,13 @@ func (b *Bridge) decode(next *batch, in mqtt.Inbound) {
 	m := telemetry.Message{ReceivedMs: receivedMs}
 	result, err := b.interpret(&m, in)
 	m.Records = result.Records
+	kept := scrub(in, result.Private, err)
 	if err != nil {
-		m.Records = append(m.Records, quarantine(in, receivedMs, err))
+		m.Records = append(m.Records, quarantine(kept, receivedMs, err))
 	}
-	memory := appendCanonical(next.memory, &m, in)
+	memory := appendCanonical(next.memory, &m, kept)
 	b.observe(&m)
-	next.add(in, memory, receivedMs)
+	next.add(in, kept, memory, receivedMs)
 	next.requests = append(next.requests, result.Requests...)
 }
 
@@ -93,23 +97,42 @@ func (b *Bridge) interpret(m *telemetry.Message, in mqtt.Inbound) (dialect.Resul
 	return result, err
 }
 
+// kept is what of a message may go to the disk and to the city.
+type kept struct {
+	topic    string
+	payload  []byte
+	retained bool
+	private  bool
+}
+
+// scrub takes the numbers of cards and persons out of a message. A message that nobody could read may be a reader's.
+func scrub(in mqtt.Inbound, private bool, err error) kept {
+	k := kept{topic: in.Topic, payload: in.Payload, retained: in.Retained, private: private}
+	if err != nil {
+		k.private = k.private || card.Suspect(in.Topic, in.Payload)
+		k.topic = card.ScrubText(in.Topic, k.private)
+	}
+	k.payload = card.Scrub(in.Payload, k.private)
+	return k
+}
+
 // quarantine keeps a message that could not be read, with the reason. Its beginning goes to the city; as much of it as
 // the log takes, which is all of an ordinary one, stays in the base's log.
-func quarantine(in mqtt.Inbound, receivedMs int64, err error) telemetry.Record {
+func quarantine(k kept, receivedMs int64, err error) telemetry.Record {
 	var why *dialect.Error
 	if !errors.As(err, &why) {
 		why = &dialect.Error{Reason: telemetry.ReasonMalformed, Detail: err.Error()}
 	}
 	return telemetry.Record{
-		Kind: telemetry.KindRaw, Clock: telemetry.ClockReceived, Retained: in.Retained,
-		EventMs: receivedMs, Reason: why.Reason, Detail: cut(why.Detail, telemetry.MaxDetail),
-		Topic: cut(in.Topic, telemetry.MaxDetail), Payload: in.Payload[:min(len(in.Payload), telemetry.MaxRawPayload)],
+		Kind: telemetry.KindRaw, Clock: telemetry.ClockReceived, Retained: k.retained,
+		EventMs: receivedMs, Reason: why.Reason, Detail: cut(card.ScrubText(why.Detail, k.private), telemetry.MaxDetail),
+		Topic: cut(k.topic, telemetry.MaxDetail), Payload: k.payload[:min(len(k.payload), telemetry.MaxRawPayload)],
 	}
 }
 
 // appendCanonical appends the message's bytes for the log, which are sent as they are. When a decoder let pass what no
 // frame can carry, the message becomes a raw record: logged as it was, it would come back unsent for ever.
-func appendCanonical(dst []byte, m *telemetry.Message, in mqtt.Inbound) []byte {
+func appendCanonical(dst []byte, m *telemetry.Message, k kept) []byte {
 	out := frame.AppendMessage(dst, m)
 	err := frame.CheckMessage(out[len(dst):])
 	if err == nil {
@@ -120,14 +143,14 @@ func appendCanonical(dst []byte, m *telemetry.Message, in mqtt.Inbound) []byte {
 		why.Reason = telemetry.ReasonOversized
 	}
 	m.Dialect = cut(m.Dialect, telemetry.MaxName)
-	m.Records = []telemetry.Record{quarantine(in, m.ReceivedMs, why)}
+	m.Records = []telemetry.Record{quarantine(k, m.ReceivedMs, why)}
 	return frame.AppendMessage(dst, m)
 }
 
 // poll asks the dialects which devices are to be asked for a sign of life.
 func (b *Bridge) poll() []dialect.Request {
 	nowMs, ok := b.nowMs()
-	if !ok || b.o.Publish == nil {
+	if !ok {
 		return nil
 	}
 	return b.o.Dialects.Poll(nowMs)

@@ -54,8 +54,9 @@ type Options struct {
 	// ReplayClock takes the receive time from ClockTopic instead of the system's clock. Never at a real base.
 	ReplayClock bool
 
-	// Publish sends a request of a dialect to a device; nil sends none.
-	Publish func(topic string, payload []byte) error
+	// Publish sends a request of a dialect to a device; nil sends it over the connection of RunSource, while there is one.
+	// It may be called concurrently.
+	Publish func(r dialect.Request) error
 	// Route passes a committed message on to the broker's own subscribers; nil routes nothing.
 	Route func(in mqtt.Inbound)
 	// Now is the clock; nil is time.Now.

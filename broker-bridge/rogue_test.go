@@ -153,7 +153,8 @@ func TestRequestsAreSent(t *testing.T) {
 	set := func(o *bridge.Options) {
 		with(t, d)(o)
 		o.Registerer = reg
-		o.Publish = func(topic string, payload []byte) error {
+		o.Publish = func(r dialect.Request) error {
+			topic, payload := r.Topic, r.Payload
 			published = append(published, topic+" "+string(payload))
 			if topic == "plug/2/command" {
 				return errors.New("nobody is connected")

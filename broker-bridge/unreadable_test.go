@@ -94,8 +94,10 @@ func TestUnreadableMessagesAreKept(t *testing.T) {
 		# HELP jishi_bridge_quarantined_total Messages or parts of messages that could not be read, by reason.
 		# TYPE jishi_bridge_quarantined_total counter
 		jishi_bridge_quarantined_total{reason="bad_time"} 0
-		jishi_bridge_quarantined_total{reason="malformed"} 2
-		jishi_bridge_quarantined_total{reason="not_finite"} 1
+		jishi_bridge_quarantined_total{reason="foreign_base"} 0
+jishi_bridge_quarantined_total{reason="malformed"} 2
+		jishi_bridge_quarantined_total{reason="no_card_key"} 0
+jishi_bridge_quarantined_total{reason="not_finite"} 1
 		jishi_bridge_quarantined_total{reason="not_utf8"} 1
 		jishi_bridge_quarantined_total{reason="out_of_range"} 3
 		jishi_bridge_quarantined_total{reason="oversized"} 2

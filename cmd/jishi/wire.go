@@ -199,7 +199,7 @@ func (p *process) startBridge(ctx context.Context, key ed25519.PrivateKey) (*bri
 		Base: p.base, ID: p.c.String("bridge.id"), Log: log, Key: key, Dialects: router,
 		Window: int(p.c.Int("bridge.window")), Linger: cmp.Or(p.c.Duration("bridge.linger"), p.linger), AckTimeout: p.c.Duration("bridge.ack-timeout"),
 		MaxPayloadBytes: int(p.c.Size("bridge.max-payload-bytes")), ReplayClock: p.replay,
-		Publish: func(topic string, payload []byte) error { return broker.Publish(topic, payload, false, 0) },
+		Publish: func(r dialect.Request) error { return broker.Publish(r.Topic, r.Payload, r.Retain, r.QoS) },
 		Route: func(in mqtt.Inbound) {
 			// A subscriber at the base that misses a message still finds it in the log.
 			_ = broker.Publish(in.Topic, in.Payload, in.Retain, in.QoS) //nolint:errcheck // see above

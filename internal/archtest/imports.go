@@ -49,6 +49,9 @@ func implementations() []string {
 	return []string{"internal/dialect/*", "internal/evidence/*"}
 }
 
+// sharedCards lies among the implementations and is none: it is what dialects and bridge agree on about cards.
+const sharedCards = "internal/dialect/card"
+
 // derivations turn evidence into figures. The oracle must not reach them, and they must not reach outside.
 func derivations() []string {
 	return []string{
@@ -178,7 +181,7 @@ func refuse(f *file, to string) string {
 		return "a leaf imports nothing of the project"
 	case forTests(to), neighbourly(f.dir, to):
 		return ""
-	case matches(to, implementations()) && !test && !matches(f.dir, []string{"cmd/*"}):
+	case matches(to, implementations()) && to != sharedCards && !test && !matches(f.dir, []string{"cmd/*"}):
 		return "only cmd chooses implementations; take the interface in your options"
 	}
 	own, known := level(f.dir)

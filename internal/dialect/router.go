@@ -95,5 +95,27 @@ func (r *Router) Poll(nowMs int64) []Request {
 	return due
 }
 
+// Announce returns what the dialects that are seen on the broker publish when the bridge begins to listen.
+func (r *Router) Announce(nowMs int64) []Request {
+	var all []Request
+	for _, d := range r.dialects {
+		if a, ok := d.(Announcer); ok {
+			all = append(all, a.Announce(nowMs)...)
+		}
+	}
+	return all
+}
+
+// Farewell returns what those dialects publish when the bridge stops listening, or the broker for it when it dies.
+func (r *Router) Farewell(nowMs int64) []Request {
+	var all []Request
+	for _, d := range r.dialects {
+		if a, ok := d.(Announcer); ok {
+			all = append(all, a.Farewell(nowMs)...)
+		}
+	}
+	return all
+}
+
 // Dialects returns the router's dialects in their order.
 func (r *Router) Dialects() []Dialect { return slices.Clone(r.dialects) }

@@ -150,7 +150,11 @@ func (c *Client) pahoOptions(o ClientOptions, open func() (net.Conn, error)) *pa
 		SetStore(c.inflight).
 		SetDefaultPublishHandler(c.receive). // before Connect: queued messages come before any SUBACK
 		SetCustomOpenConnectionFn(func(*url.URL, paho.ClientOptions) (net.Conn, error) { return open() })
-	if w := o.Will; w != nil {
+	w := o.Will
+	if o.WillAtConnect != nil {
+		w = o.WillAtConnect()
+	}
+	if w != nil {
 		p.SetBinaryWill(w.Topic, w.Payload, w.QoS, w.Retain)
 	}
 	return p

@@ -40,6 +40,8 @@ type ClientOptions struct {
 	KeepAlive time.Duration
 	// Will is what the broker publishes when the connection ends without Close; nil is nothing.
 	Will *Message
+	// WillAtConnect, when it is set, is asked for the Will of each connection just before it is made.
+	WillAtConnect func() *Message
 	// MaxInFlight is how many publishes of QoS 1 and 2 may be unacknowledged, up to 65000; default 16384.
 	MaxInFlight int
 	// ReceiveBuffer is how many messages wait in Messages; default 65536. It should be at least as many as the broker
@@ -79,6 +81,7 @@ func (o ClientOptions) complete() (ClientOptions, error) {
 		"KeepAlive is %v: want 1 s to 18 h in whole seconds", o.KeepAlive)
 	need(o.MaxInFlight >= 1 && o.MaxInFlight <= maxPacketIDs, "MaxInFlight is %d: want 1 to %d", o.MaxInFlight, maxPacketIDs)
 	need(o.ReceiveBuffer >= 1, "ReceiveBuffer is %d: want at least 1", o.ReceiveBuffer)
+	need(o.Will == nil || o.WillAtConnect == nil, "Will and WillAtConnect are both set: want one")
 	need(o.Will == nil || (o.Will.Topic != "" && o.Will.QoS <= 2 && len(o.Will.Payload) < 1<<16),
 		"Will: want a topic, qos 0 to 2, and a payload under 64 KiB")
 	return o, errors.Join(errs...)

@@ -110,15 +110,15 @@ func parseHex(text string) ([]byte, *dialect.Error) {
 }
 
 // maxDecimal is how many digits ten bytes have.
-const maxDecimal = 24
+const maxDecimal = 25
 
 func parseDecimal(text string) ([]byte, *dialect.Error) {
 	if text == "" || len(text) > maxDecimal || strings.Trim(text, "0123456789") != "" {
-		return nil, malformed("not decimal; 1 to 24 digits are right")
+		return nil, malformed("not decimal; 1 to 25 digits are right")
 	}
 	n, ok := new(big.Int).SetString(text, 10)
 	if !ok || n.BitLen() > 8*maxBytes {
-		return nil, malformed("over ten bytes; 1 to 24 digits are right")
+		return nil, malformed("over ten bytes; 1 to 25 digits are right")
 	}
 	// Numbers of up to four bytes are what readers hold in 32 bits: the width matters when the bytes are reversed.
 	return n.FillBytes(make([]byte, max(4, (n.BitLen()+7)/8))), nil
