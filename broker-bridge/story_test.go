@@ -93,7 +93,7 @@ func openLog(t *testing.T, dir string, o spool.Options) *spool.Log {
 // newBridge returns a bridge over the log that reads the native dialect.
 func newBridge(t *testing.T, log *spool.Log, set func(*bridge.Options)) *bridge.Bridge {
 	t.Helper()
-	router, err := dialect.NewRouter([]dialect.Dialect{native.New()})
+	router, err := dialect.NewRouter([]dialect.Dialect{native.New(native.Options{})})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -82,7 +82,7 @@ func TestParseStat(t *testing.T) {
 // of a device share an instant, where a store would keep one.
 func TestMessagesAreWhatBothSidesRead(t *testing.T) {
 	t.Parallel()
-	router, err := dialect.NewRouter([]dialect.Dialect{native.New()})
+	router, err := dialect.NewRouter([]dialect.Dialect{native.New(native.Options{})})
 	if err != nil {
 		t.Fatal(err)
 	}

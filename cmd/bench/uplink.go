@@ -112,7 +112,7 @@ func recorded(r *sim.Recording) iter.Seq2[timedMessage, error] {
 // framed decodes messages and puts them into frames as a bridge does, with each of the lingers, and reports the bytes. A
 // linger of 0 waits until a frame is full.
 func (b *bench) framed(ctx context.Context, what string, lingers []time.Duration, messages iter.Seq2[timedMessage, error]) error {
-	router, err := dialect.NewRouter([]dialect.Dialect{native.New(), mtconnect.New()})
+	router, err := dialect.NewRouter([]dialect.Dialect{native.New(native.Options{}), mtconnect.New()})
 	if err != nil {
 		return err
 	}

@@ -51,7 +51,7 @@ func newSite(t testing.TB, id string) *site {
 	if s.log, err = spool.Open(filepath.Join(t.TempDir(), "log"), spool.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	router, err := dialect.NewRouter([]dialect.Dialect{native.New()})
+	router, err := dialect.NewRouter([]dialect.Dialect{native.New(native.Options{})})
 	if err != nil {
 		t.Fatal(err)
 	}

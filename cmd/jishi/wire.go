@@ -178,7 +178,7 @@ func dialects(c *settings) (*dialect.Router, error) {
 	if err != nil {
 		return nil, err
 	}
-	return dialect.NewRouter([]dialect.Dialect{native.New(), mtconnect.New(), plugs, meters})
+	return dialect.NewRouter([]dialect.Dialect{native.New(native.Options{}), mtconnect.New(), plugs, meters})
 }
 
 // frameTopic matches the topics between bridges and collectors, which a broker routes and never captures.

@@ -10,6 +10,7 @@ import (
 	"github.com/valyala/fastjson"
 
 	"github.com/jishi-telemetry/jishi/internal/dialect"
+	"github.com/jishi-telemetry/jishi/internal/dialect/card"
 	"github.com/jishi-telemetry/jishi/internal/dialect/jsondoc"
 	"github.com/jishi-telemetry/jishi/internal/telemetry"
 )
@@ -29,8 +30,17 @@ const (
 	BehindMs = 7 * 24 * 3600 * 1000
 )
 
+// Options are the dialect's settings. The zero value reads every base's topics, and refuses card numbers.
+type Options struct {
+	// Cards turn the number in a tap's uid into the card's token; nil refuses every uid, and takes ready tokens only.
+	Cards *card.Tokens
+	// Base is the code of the base that the bridge stands at: a topic that names another is refused. "" takes any.
+	Base string
+}
+
 // Dialect implements dialect.Dialect. It remembers names only, so that decoding is a function of the message.
 type Dialect struct {
+	o     Options
 	doc   jsondoc.Reader
 	names dialect.Names
 	clock dialect.Clock
@@ -38,7 +48,7 @@ type Dialect struct {
 }
 
 // New returns the dialect.
-func New() *Dialect { return &Dialect{clock: dialect.Clock{BehindMs: BehindMs}} }
+func New(o Options) *Dialect { return &Dialect{o: o, clock: dialect.Clock{BehindMs: BehindMs}} }
 
 // Name implements dialect.Dialect.
 func (d *Dialect) Name() string { return Name }
@@ -57,21 +67,25 @@ func (d *Dialect) Claims(topic string) bool {
 // Poll implements dialect.Dialect: native devices are never asked.
 func (d *Dialect) Poll(int64) []dialect.Request { return nil }
 
-// Decode implements dialect.Dialect.
+// Decode implements dialect.Dialect. Every payload of a tap topic is private, whatever is wrong with it.
 func (d *Dialect) Decode(m dialect.Message) (dialect.Result, error) {
+	res := dialect.Result{Private: strings.HasSuffix(m.Topic, "/tap")}
 	if len(m.Payload) == 0 {
 		// An empty payload is how MQTT clears a retained message.
-		return dialect.Result{}, nil
+		return res, nil
 	}
 	at, err := parseTopic(m.Topic)
+	if err == nil {
+		err = d.ours(at)
+	}
 	if err != nil {
-		return dialect.Result{}, err
+		return res, err
 	}
 	v, err := d.doc.Read(m.Payload)
 	if err != nil {
-		return dialect.Result{}, err
+		return res, unrepeated(err, res.Private)
 	}
-	d.now = reading{d: d, m: m, base: telemetry.Record{
+	d.now = reading{d: d, m: m, private: res.Private, base: telemetry.Record{
 		Retained: m.Retained,
 		Device:   d.names.Own(at.device),
 		Channel:  d.names.Own(at.channel),
@@ -85,13 +99,31 @@ func (d *Dialect) Decode(m dialect.Message) (dialect.Result, error) {
 	case "link":
 		r.link(v)
 	}
-	res, fault := dialect.Result{Records: r.records}, r.faults.Err()
+	res.Records = r.records
+	fault := r.faults.Err()
 	d.now = reading{}
 	return res, fault
 }
 
+// ours refuses what names another base than the bridge's own: it would be counted where it did not happen.
+func (d *Dialect) ours(at address) *dialect.Error {
+	if d.o.Base == "" || at.base == d.o.Base {
+		return nil
+	}
+	return dialect.Errorf(telemetry.ReasonForeignBase, "topic names the base %s; this bridge stands at %s",
+		dialect.Quote(at.base), dialect.Quote(d.o.Base))
+}
+
+// unrepeated takes the payload's own text out of the error of a payload that may hold a card's number.
+func unrepeated(err *dialect.Error, private bool) *dialect.Error {
+	if !private || err.Reason == telemetry.ReasonOversized || err.Reason == telemetry.ReasonNotUTF8 {
+		return err
+	}
+	return dialect.Errorf(err.Reason, "payload is not JSON; it may hold a card's number and is not repeated here")
+}
+
 // address is what a topic says. The texts are parts of the topic.
-type address struct{ device, channel, kind string }
+type address struct{ base, device, channel, kind string }
 
 const topicShape = "jishi/" + Version + "/<base>/dev/<device>[/<channel>]/<sample|tap|link>"
 
@@ -103,8 +135,8 @@ func parseTopic(topic string) (address, *dialect.Error) {
 		return a, dialect.Errorf(telemetry.ReasonMalformed, "topic says version %s; this bridge reads %s: %s",
 			dialect.Quote(version), Version, topicShape)
 	}
-	base, rest, _ := strings.Cut(rest, "/")
-	if err := dialect.CheckName("base in the topic", base); err != nil {
+	a.base, rest, _ = strings.Cut(rest, "/")
+	if err := dialect.CheckName("base in the topic", a.base); err != nil {
 		return a, err
 	}
 	rest = strings.TrimPrefix(rest, "dev/")
@@ -139,6 +171,7 @@ func malformedTopic(topic string) *dialect.Error {
 type reading struct {
 	d       *Dialect
 	m       dialect.Message
+	private bool             // no fault may repeat the message's own text
 	base    telemetry.Record // what every record of the message starts from
 	records []telemetry.Record
 	faults  dialect.Faults
@@ -158,6 +191,8 @@ const (
 	memberState
 	memberValid
 	memberCard
+	memberUID
+	memberFormat
 	memberDir
 	memberOnline
 	memberWill
@@ -251,7 +286,7 @@ func (r *reading) members(o *fastjson.Object, known string, read func([]byte, *f
 		}
 		switch {
 		case bit == 0:
-			r.fault(telemetry.ReasonMalformed, "", "has the unknown member %s; known are %s", dialect.Quote(string(key)), known)
+			r.fault(telemetry.ReasonMalformed, "", "has the unknown member %s; known are %s", r.quote(string(key)), known)
 			good = false
 		case r.seen&bit != 0:
 			r.fault(telemetry.ReasonMalformed, "."+string(key), "is given twice")
@@ -275,7 +310,7 @@ func (r *reading) time(v *fastjson.Value) bool {
 		}
 		if reason != telemetry.ReasonNone || n < 0 || n >= maxExact || float64(ms) != n {
 			r.fault(telemetry.ReasonMalformed, ".t", "is %s; whole milliseconds since 1970-01-01T00:00:00Z are right, such as 1736603810490",
-				dialect.Quote(v.String()))
+				r.quote(v.String()))
 			return false
 		}
 		r.t = dialect.Said(ms)
@@ -285,7 +320,7 @@ func (r *reading) time(v *fastjson.Value) bool {
 		at, ok := dialect.ParseInstant(text)
 		if !ok || !at.Zoned {
 			r.fault(telemetry.ReasonMalformed, ".t", "is %s; RFC 3339 with an offset is right, such as 2025-01-11T21:56:50.490+08:00",
-				dialect.Quote(text))
+				r.quote(text))
 			return false
 		}
 		r.t = dialect.Said(at.Ms)
@@ -311,6 +346,14 @@ func (r *reading) boolean(v *fastjson.Value, path string, to *bool) bool {
 // fault notes what is wrong at a path below the item.
 func (r *reading) fault(reason telemetry.Reason, path, format string, args ...any) {
 	r.faults.Add(dialect.Errorf(reason, "%s %s", r.path(path), fmt.Sprintf(format, args...)))
+}
+
+// quote returns the message's own text for a fault, or stars where it may be a card's number.
+func (r *reading) quote(text string) string {
+	if r.private {
+		return "****"
+	}
+	return dialect.Quote(text)
 }
 
 func (r *reading) path(below string) string {

@@ -1,8 +1,6 @@
 package native
 
 import (
-	"slices"
-
 	"github.com/valyala/fastjson"
 
 	"github.com/jishi-telemetry/jishi/internal/dialect"
@@ -123,76 +121,5 @@ func (r *reading) valid(rec *telemetry.Record, v *fastjson.Value) bool {
 		return false
 	}
 	rec.ValidMs = int64(ms)
-	return true
-}
-
-// minCard is the shortest card token. Shorter texts are the numbers of cards themselves, which must not leave the base.
-const minCard = 16
-
-func (r *reading) tap(o *fastjson.Object) {
-	rec := r.base
-	rec.Kind = telemetry.KindTap
-	ok := r.members(o, "t, card and dir", func(key []byte, v *fastjson.Value) (member, bool) {
-		switch string(key) {
-		case "card":
-			return memberCard, r.card(&rec, v)
-		case "dir":
-			return memberDir, r.direction(&rec, v)
-		}
-		return 0, false
-	})
-	switch {
-	case !ok:
-	case r.seen&memberCard == 0:
-		r.fault(telemetry.ReasonMalformed, "", "has no member card; the card's token is right")
-	case r.index >= 0 && r.seen&memberT == 0:
-		r.fault(telemetry.ReasonMalformed, "", "has no t; in a batch each tap says its own time")
-	default:
-		r.emit(rec)
-	}
-}
-
-// card reads the card's token. Its errors never repeat the text: it may be a card's or a person's number.
-func (r *reading) card(rec *telemetry.Record, v *fastjson.Value) bool {
-	if v.Type() != fastjson.TypeString {
-		r.fault(telemetry.ReasonMalformed, ".card", "is %s; a text is right", jsondoc.TypeName(v))
-		return false
-	}
-	text := v.GetStringBytes()
-	if !isToken(text) {
-		r.fault(telemetry.ReasonMalformed, ".card", "is no card token; %d to %d letters, digits, - or _ with one letter at least are right (a keyed hash of the card's number, never the number)",
-			minCard, telemetry.MaxName)
-		return false
-	}
-	rec.Card = string(text)
-	return true
-}
-
-// isToken tells a keyed hash from the number of a card or of a person, which are short or all digits but the last.
-func isToken(text []byte) bool {
-	if len(text) < minCard || len(text) > telemetry.MaxName {
-		return false
-	}
-	letter := func(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
-	for _, c := range text {
-		if !letter(c) && (c < '0' || c > '9') && c != '-' && c != '_' {
-			return false
-		}
-	}
-	return slices.ContainsFunc(text[:len(text)-1], letter)
-}
-
-func (r *reading) direction(rec *telemetry.Record, v *fastjson.Value) bool {
-	switch string(v.GetStringBytes()) {
-	case "in":
-		rec.Direction = telemetry.DirectionIn
-	case "out":
-		rec.Direction = telemetry.DirectionOut
-	case "none":
-		rec.Direction = telemetry.DirectionNone
-	default:
-		r.fault(telemetry.ReasonMalformed, ".dir", "is %s; \"in\", \"out\" or \"none\" is right", dialect.Quote(v.String()))
-		return false
-	}
 	return true
 }
