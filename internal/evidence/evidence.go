@@ -34,6 +34,14 @@ type Receipt struct {
 	CollectedMs int64
 }
 
+// ReceiptQuery selects the receipts of one bridge's log that share a number with a range.
+type ReceiptQuery struct {
+	Base, Bridge string
+	Epoch        uint64
+	First, Last  uint64    // inclusive, 1 to the largest int64, which is the most that a store counts to
+	Window       span.Span // of FirstMs, [start, end); empty is all of time, which a store of time series has to read
+}
+
 // Verdict is what became of one record.
 type Verdict uint8
 
@@ -139,6 +147,9 @@ type Store interface {
 	// one by base, bridge, epoch, range and whether it is missing.
 	Receipts(ctx context.Context, base, bridge string) ([]BridgeReceipt, error)
 
+	// ReceiptsAmong returns the receipts that the query selects, in the order of CompareReceipts.
+	ReceiptsAmong(ctx context.Context, q ReceiptQuery) ([]Receipt, error)
+
 	// Ping reports whether the store answers, and what would make it answer if not.
 	Ping(ctx context.Context) error
 
@@ -150,6 +161,15 @@ type Store interface {
 type BridgeReceipt struct {
 	Bridge string
 	Receipt
+}
+
+// Plain returns the receipts without their bridge.
+func Plain(receipts []BridgeReceipt) []Receipt {
+	var out []Receipt
+	for i := range receipts {
+		out = append(out, receipts[i].Receipt)
+	}
+	return out
 }
 
 // ErrPermanent marks an error that repeating the call will not cure: wrong token, missing bucket, no permission.

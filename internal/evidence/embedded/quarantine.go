@@ -70,11 +70,28 @@ func (v *snapshot) scanRaw(ctx context.Context, q evidence.Query) (evidence.Curs
 
 // Receipts implements evidence.Store.
 func (s *Store) Receipts(ctx context.Context, base, bridge string) ([]evidence.BridgeReceipt, error) {
+	return s.receiptsWhere(ctx, "l.base = ? AND (l.bridge = ? OR ? = '')", base, bridge, bridge)
+}
+
+// ReceiptsAmong implements evidence.Store. The plus keeps the query to the index by last, in which what it wants lies
+// near the end.
+func (s *Store) ReceiptsAmong(ctx context.Context, q evidence.ReceiptQuery) ([]evidence.Receipt, error) {
+	where, args := "l.base = ? AND l.bridge = ? AND l.epoch = ? AND r.last >= ? AND +r.first <= ?",
+		[]any{q.Base, q.Bridge, int64(q.Epoch), int64(q.First), int64(q.Last)}
+	if !q.Window.Empty() {
+		where, args = where+" AND r.first_ms >= ? AND r.first_ms < ?", append(args, q.Window.StartMs, q.Window.EndMs)
+	}
+	found, err := s.receiptsWhere(ctx, where, args...)
+	return evidence.Plain(found), err
+}
+
+// receiptsWhere reads the receipts r of the logs l that the condition selects.
+func (s *Store) receiptsWhere(ctx context.Context, where string, args ...any) ([]evidence.BridgeReceipt, error) {
 	var all []evidence.BridgeReceipt
 	err := s.view(ctx, "read receipts", func(v *snapshot) error {
 		rows, err := v.tx.QueryContext(ctx, `SELECT l.bridge, l.epoch, r.first, r.last, r.missing, r.chain_before, r.chain_after,
 			r.first_ms, r.last_ms, r.collected_ms
-			FROM log l JOIN receipt r ON r.log = l.id WHERE l.base = ? AND (l.bridge = ? OR ? = '')`, base, bridge, bridge)
+			FROM log l JOIN receipt r ON r.log = l.id WHERE `+where, args...)
 		if err != nil {
 			return fmt.Errorf("scan receipts: %w", err)
 		}

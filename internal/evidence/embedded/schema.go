@@ -84,6 +84,8 @@ CREATE TABLE receipt (
   collected_ms INTEGER NOT NULL,
   PRIMARY KEY (log, first, last, missing)
 ) STRICT, WITHOUT ROWID;
+`, `
+CREATE INDEX receipt_by_last ON receipt (log, last);
 `}
 }
 

@@ -61,6 +61,7 @@ func Run(t *testing.T, traits Traits, open func(testing.TB) evidence.Store) {
 		{"times at the edge", s.timesAtTheEdge},
 		{"receipts", s.receipts},
 		{"receipts never collide", s.receiptsNeverCollide},
+		{"receipts among", s.receiptsAmong},
 		{"reads and writes at once", s.concurrency},
 		{"a cancelled call says so", s.cancelled},
 		{"a closed store says so", s.closed},

@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/jishi-telemetry/jishi/internal/evidence"
+	"github.com/jishi-telemetry/jishi/internal/span"
 	"github.com/jishi-telemetry/jishi/internal/telemetry"
 )
 
@@ -44,6 +48,40 @@ func (s suite) receipts(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("receipts of %q (-want +got):\n%s", bridge, diff)
+		}
+	}
+}
+
+// receiptsAmong asks for the receipts that share a number with a range, by number alone and within a time.
+func (s suite) receiptsAmong(t *testing.T) {
+	store := s.store(t)
+	receipt := func(epoch, first, last uint64, atMs int64) evidence.Receipt {
+		return evidence.Receipt{Epoch: epoch, First: first, Last: last, FirstMs: atMs, LastMs: atMs + 1, CollectedMs: t0, ChainAfter: [32]byte{byte(last)}}
+	}
+	mine := []evidence.Receipt{receipt(5, 1, 10, t0), receipt(5, 11, 20, t0+1000), receipt(5, 21, 30, t0+2000)}
+	lost := evidence.Receipt{Epoch: 5, First: 31, Last: 5000, Missing: true, FirstMs: t0 + 3000, LastMs: t0 + 3000, CollectedMs: t0}
+	mustWrite(t, store,
+		evidence.Batch{Base: base, Bridge: "a", Epoch: 5, CollectedMs: t0, Receipts: append(slices.Clone(mine), lost)},
+		evidence.Batch{Base: base, Bridge: "a", Epoch: 6, CollectedMs: t0, Receipts: []evidence.Receipt{receipt(6, 1, 30, t0)}},
+		evidence.Batch{Base: base, Bridge: "b", Epoch: 5, CollectedMs: t0, Receipts: []evidence.Receipt{receipt(5, 1, 30, t0)}},
+		evidence.Batch{Base: "other", Bridge: "a", Epoch: 5, CollectedMs: t0, Receipts: []evidence.Receipt{receipt(5, 1, 30, t0)}})
+	for name, c := range map[string]struct {
+		first, last uint64
+		window      span.Span
+		want        []evidence.Receipt
+	}{
+		"all":                  {1, math.MaxInt64, span.Span{}, append(slices.Clone(mine), lost)},
+		"one, by its middle":   {15, 15, span.Span{}, mine[1:2]},
+		"two, by their border": {20, 21, span.Span{}, mine[1:3]},
+		"inside a loss":        {4000, 4001, span.Span{}, []evidence.Receipt{lost}},
+		"after all":            {5001, 6000, span.Span{}, nil},
+		"within a time":        {1, math.MaxInt64, span.Span{StartMs: t0 + 1000, EndMs: t0 + 2000}, mine[1:2]},
+		"at another time":      {15, 15, span.Span{StartMs: t0 + 1001, EndMs: t0 + 9000}, nil},
+	} {
+		q := evidence.ReceiptQuery{Base: base, Bridge: "a", Epoch: 5, First: c.first, Last: c.last, Window: c.window}
+		got, err := store.ReceiptsAmong(t.Context(), q)
+		if diff := cmp.Diff(c.want, got, cmpopts.EquateEmpty()); err != nil || diff != "" {
+			t.Errorf("%s: %v (-want +got):\n%s", name, err, diff)
 		}
 	}
 }
@@ -191,6 +229,7 @@ func callAll(ctx context.Context, s evidence.Store) map[string]error {
 	_, errs["devices"] = s.Devices(ctx, base, always)
 	errs["quarantine"] = s.Quarantine(ctx, base, always, nothing)
 	_, errs["receipts"] = s.Receipts(ctx, base, bridge)
+	_, errs["receipts among"] = s.ReceiptsAmong(ctx, evidence.ReceiptQuery{Base: base, Bridge: bridge, Epoch: 1, First: 1, Last: 1})
 	errs["ping"] = s.Ping(ctx)
 	return errs
 }

@@ -117,6 +117,21 @@ func (s *Store) Receipts(ctx context.Context, base, bridge string) ([]evidence.B
 	if bridge != "" {
 		where += " AND " + tagIs("bridge", bridge)
 	}
+	return s.receiptsWhere(ctx, where)
+}
+
+// ReceiptsAmong implements evidence.Store.
+func (s *Store) ReceiptsAmong(ctx context.Context, q evidence.ReceiptQuery) ([]evidence.Receipt, error) {
+	where := fmt.Sprintf(`%s AND %s AND %s AND "first_seq" <= %d AND "last_seq" >= %d`,
+		tagIs("base", q.Base), tagIs("bridge", q.Bridge), tagIs("epoch", string(appendHex(nil, q.Epoch))), q.Last, q.First)
+	if !q.Window.Empty() {
+		where += " AND " + during(cut(q.Window))
+	}
+	found, err := s.receiptsWhere(ctx, where)
+	return evidence.Plain(found), err
+}
+
+func (s *Store) receiptsWhere(ctx context.Context, where string) ([]evidence.BridgeReceipt, error) {
 	columns := []string{
 		"bridge", "epoch", "missing", "first_seq", "last_seq", "first_ms", "last_ms", "collected_ms", "chain_before", "chain_after",
 	}
