@@ -42,8 +42,8 @@ func energyField(key string) (field, bool) {
 	return field{}, false
 }
 
-// sensor decodes SENSOR: of all sensors, the energy meter.
-func (r *reading) sensor(v *fastjson.Value) {
+// meter decodes the energy meter among the sensors.
+func (r *reading) meter(v *fastjson.Value) {
 	meter := v.Get("ENERGY")
 	if meter == nil {
 		return
@@ -61,7 +61,7 @@ func (r *reading) sensor(v *fastjson.Value) {
 			return
 		}
 		if v.Type() != fastjson.TypeArray {
-			r.add(&whole, f, v, key)
+			r.put(&whole, f, v, key)
 			if f.quantity == telemetry.PowerW && v.Type() == fastjson.TypeNumber {
 				r.dev.meters = true
 			}
@@ -99,7 +99,7 @@ func (r *reading) spread(whole *telemetry.Record, phases []telemetry.Record, f f
 	}
 }
 
-func (r *reading) add(rec *telemetry.Record, f field, v *fastjson.Value, key []byte) {
+func (r *reading) put(rec *telemetry.Record, f field, v *fastjson.Value, key []byte) {
 	n, ok := r.number(f, v, key)
 	if !ok {
 		return
@@ -121,11 +121,11 @@ func (r *reading) number(f field, v *fastjson.Value, key []byte) (float64, bool)
 	}
 	n, reason := r.d.doc.Scaled(v, f.power)
 	if reason != telemetry.ReasonNone {
-		r.faults.Add(dialect.Errorf(reason, "%s.ENERGY.%s is %s; a number is right", r.path, key, dialect.Quote(v.String())))
+		r.faults.Add(dialect.Errorf(reason, "%s.ENERGY.%s is %s; a number is right", r.path, key, r.quote(v.String())))
 		return 0, false
 	}
 	if q, _ := dialect.QuantityOf(f.quantity); n < q.Min || n > q.Max {
-		r.faults.Add(dialect.CheckNumber(f.quantity, n, r.path+".ENERGY."+string(key)))
+		r.faults.Add(r.outOfRange(q, n, ".ENERGY."+string(key)))
 		return 0, false
 	}
 	return n, true

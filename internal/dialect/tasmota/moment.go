@@ -37,7 +37,7 @@ func (r *reading) time(v *fastjson.Value) *dialect.Error {
 		return nil
 	}
 	return dialect.Errorf(telemetry.ReasonMalformed, "%s%s is %s; a time such as 2018-02-15T17:37:10, or seconds or milliseconds since 1970, is right",
-		r.path, where, dialect.Quote(epoch.String()))
+		r.path, where, r.quote(epoch.String()))
 }
 
 func (r *reading) epoch(v *fastjson.Value, where string) *dialect.Error {
@@ -52,7 +52,7 @@ func (r *reading) epoch(v *fastjson.Value, where string) *dialect.Error {
 	}
 	if reason != telemetry.ReasonNone || n < 0 || n >= maxExact {
 		return dialect.Errorf(telemetry.ReasonMalformed, "%s%s is %s; seconds or milliseconds since 1970 are right",
-			r.path, where, dialect.Quote(v.String()))
+			r.path, where, r.quote(v.String()))
 	}
 	r.timeMs = dialect.Said(int64(n))
 	return nil

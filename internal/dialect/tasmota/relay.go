@@ -1,6 +1,7 @@
 package tasmota
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/valyala/fastjson"
@@ -19,7 +20,11 @@ func (r *reading) state(v *fastjson.Value) {
 	})
 	health := telemetry.Record{Channel: "state"}
 	r.health(&health, telemetry.SignalDBm, "Wifi.Signal", v.Get("Wifi", "Signal"))
-	r.health(&health, telemetry.DurationS, "UptimeSec", v.Get("UptimeSec"))
+	if seconds := v.Get("UptimeSec"); seconds != nil {
+		r.health(&health, telemetry.DurationS, "UptimeSec", seconds)
+	} else {
+		r.uptime(&health, v.Get("Uptime"))
+	}
 	if len(health.Values) > 0 {
 		r.emit(health)
 	}
@@ -32,15 +37,48 @@ func (r *reading) health(rec *telemetry.Record, quantity, where string, v *fastj
 	n, reason := r.d.doc.Number(v)
 	var fault *dialect.Error
 	if reason != telemetry.ReasonNone {
-		fault = dialect.Errorf(reason, "%s.%s is %s; a number is right", r.path, where, dialect.Quote(v.String()))
+		fault = dialect.Errorf(reason, "%s.%s is %s; a number is right", r.path, where, r.quote(v.String()))
 	} else if q, _ := dialect.QuantityOf(quantity); n < q.Min || n > q.Max {
-		fault = dialect.CheckNumber(quantity, n, r.path+"."+where)
+		fault = r.outOfRange(q, n, "."+where)
 	}
 	if fault != nil {
 		r.faults.Add(fault)
 		return
 	}
 	rec.Values = append(rec.Values, telemetry.Value{Quantity: quantity, Number: n})
+}
+
+// uptime reads how long the device has been up as firmware before 6.7 says it: days, T, hours, minutes and seconds.
+func (r *reading) uptime(rec *telemetry.Record, v *fastjson.Value) {
+	if v == nil {
+		return
+	}
+	seconds, ok := parseUptime(jsondoc.Text(v))
+	if !ok {
+		r.faults.Add(dialect.Errorf(telemetry.ReasonMalformed, "%s.Uptime is %s; days, T and a time such as 3T00:10:11 are right",
+			r.path, r.quote(v.String())))
+		return
+	}
+	rec.Values = append(rec.Values, telemetry.Value{Quantity: telemetry.DurationS, Number: seconds})
+}
+
+func parseUptime(text string) (seconds float64, ok bool) {
+	const clock = "00:00:00"
+	days, rest, found := strings.Cut(text, "T")
+	if !found || len(rest) != len(clock) || rest[2] != ':' || rest[5] != ':' {
+		return 0, false
+	}
+	for _, part := range [...]struct {
+		text string
+		each float64
+	}{{days, 86_400}, {rest[:2], 3600}, {rest[3:5], 60}, {rest[6:], 1}} {
+		n, err := strconv.ParseUint(part.text, 10, 16)
+		if err != nil {
+			return 0, false
+		}
+		seconds += float64(n) * part.each
+	}
+	return seconds, true
 }
 
 // edges decodes RESULT: the relays that a command or a button has switched, among the results of all other commands.
@@ -53,7 +91,7 @@ func (r *reading) edges(v *fastjson.Value) {
 }
 
 // power decodes stat/…/POWER: a bare word, or with SetOption4 the same object as RESULT.
-func (r *reading) power(leaf string) (dialect.Result, error) {
+func (r *reading) power(leaf string) *dialect.Error {
 	if r.m.Payload[0] == '{' {
 		return r.document("", (*reading).edges)
 	}
@@ -61,12 +99,12 @@ func (r *reading) power(leaf string) (dialect.Result, error) {
 	word := strings.TrimSpace(string(r.m.Payload))
 	on, ok := parseWord(word)
 	if !ok {
-		return dialect.Result{}, notAWord("payload", word)
+		return r.notAWord("payload", word)
 	}
 	r.clock = r.d.clock
 	r.remember()
 	r.switched(channel, on, true)
-	return r.result()
+	return nil
 }
 
 func (r *reading) relay(channel string, v *fastjson.Value, edge bool) {
@@ -76,7 +114,7 @@ func (r *reading) relay(channel string, v *fastjson.Value, edge bool) {
 	}
 	on, ok := parseWord(word)
 	if !ok {
-		r.faults.Add(notAWord(r.path+"."+strings.ToUpper(channel), word))
+		r.faults.Add(r.notAWord(r.path+"."+strings.ToUpper(channel), word))
 		return
 	}
 	r.switched(channel, on, edge)
@@ -92,8 +130,8 @@ func parseWord(word string) (on, ok bool) {
 	return false, false
 }
 
-func notAWord(where, word string) *dialect.Error {
-	return dialect.Errorf(telemetry.ReasonMalformed, "%s is %s; ON or OFF is right (commands StateText1 and StateText2)", where, dialect.Quote(word))
+func (r *reading) notAWord(where, word string) *dialect.Error {
+	return dialect.Errorf(telemetry.ReasonMalformed, "%s is %s; ON or OFF is right (commands StateText1 and StateText2)", where, r.quote(word))
 }
 
 // switched records a relay's position. An edge to off is also the end of the load: PowerDelta does not report it, and

@@ -1,6 +1,7 @@
-// Package tasmota decodes what devices with the Tasmota firmware publish: energy telemetry, relay states and the last
-// will. docs/dialects/tasmota.md describes it. It refuses to guess: of the many sensors that Tasmota knows, it reads
-// the energy meter and the relays, and leaves the others alone.
+// Package tasmota decodes what devices with the Tasmota firmware publish: energy telemetry, relay states, badge readers
+// and the last will. docs/dialects/tasmota.md describes it. It refuses to guess: of the many sensors that Tasmota knows,
+// it reads the energy meter, the relays and the badge readers, and leaves the others alone. It refuses to repeat: a
+// card's number goes into its token and nowhere else, neither into a record nor into an error.
 package tasmota
 
 import (
@@ -12,6 +13,7 @@ import (
 	"github.com/valyala/fastjson"
 
 	"github.com/jishi-telemetry/jishi/internal/dialect"
+	"github.com/jishi-telemetry/jishi/internal/dialect/card"
 	"github.com/jishi-telemetry/jishi/internal/dialect/jsondoc"
 	"github.com/jishi-telemetry/jishi/internal/telemetry"
 )
@@ -44,6 +46,9 @@ type Options struct {
 	// KeepPowerWhenOff records no power of 0 W when a device's only relay opens: for devices whose meter is not behind
 	// their relay.
 	KeepPowerWhenOff bool
+	// Cards make the tokens of the cards that badge readers see; nil refuses every card with
+	// telemetry.ReasonNoCardKey.
+	Cards *card.Tokens
 }
 
 // Dialect implements dialect.Dialect. Of each device it remembers whether it meters and has one relay only.
@@ -57,6 +62,7 @@ type Dialect struct {
 	local   dialect.Clock
 	validMs int64
 	keep    bool // Options.KeepPowerWhenOff
+	cards   *card.Tokens
 }
 
 // device is what is remembered of one device.
@@ -103,6 +109,7 @@ func New(o Options) (*Dialect, error) {
 		local:   dialect.Clock{BehindMs: LocalBehindMs},
 		validMs: o.TelePeriod.Milliseconds() * 22 / 10,
 		keep:    o.KeepPowerWhenOff,
+		cards:   o.Cards,
 	}, nil
 }
 
@@ -123,40 +130,9 @@ func (d *Dialect) Forgotten() uint64 { return d.devices.Forgotten() }
 
 // Decode implements dialect.Dialect.
 func (d *Dialect) Decode(m dialect.Message) (dialect.Result, error) {
-	at, ok := d.split(m.Topic)
-	if !ok {
-		return dialect.Result{}, dialect.Errorf(telemetry.ReasonUnknownTopic,
-			"topic %s fits none of the configured FullTopics; the firmware's default is %%prefix%%/%%topic%%/", dialect.Quote(m.Topic))
-	}
-	if len(m.Payload) == 0 || at.prefix == "cmnd" {
-		return dialect.Result{}, nil
-	}
-	if err := dialect.CheckName("topic name in the topic", at.device); err != nil {
-		return dialect.Result{}, err
-	}
-	if err := dialect.CheckPayload(m.Payload); err != nil {
-		return dialect.Result{}, err
-	}
-	r := reading{d: d, m: m, device: at.device}
-	switch at.prefix + "/" + at.leaf {
-	case "tele/LWT":
-		return r.will()
-	case "tele/SENSOR":
-		return r.document("", (*reading).sensor)
-	case "stat/STATUS8", "stat/STATUS10":
-		return r.document("StatusSNS", (*reading).sensor)
-	case "tele/STATE":
-		return r.document("", (*reading).state)
-	case "stat/STATUS11":
-		return r.document("StatusSTS", (*reading).state)
-	case "stat/RESULT":
-		return r.document("", (*reading).edges)
-	}
-	if _, isRelay := relayOf(at.leaf); isRelay && at.prefix == "stat" {
-		return r.power(at.leaf)
-	}
-	// Information about the firmware, settings, other commands' results.
-	return dialect.Result{}, nil
+	r := reading{d: d, m: m, private: mayHoldCard(m.Payload)}
+	r.faults.Add(r.decode())
+	return dialect.Result{Records: r.records, Private: r.private}, r.faults.Err()
 }
 
 // reading is one message on its way to records.
@@ -168,21 +144,58 @@ type reading struct {
 	clock   dialect.Clock
 	timeMs  int64
 	local   bool
+	private bool // the payload may hold a card's number: nothing of it is repeated
 	path    string
 	records []telemetry.Record
 	faults  dialect.Faults
 }
 
+// decode returns why the whole message is refused; what is wrong with its parts goes to faults.
+func (r *reading) decode() *dialect.Error {
+	at, ok := r.d.split(r.m.Topic)
+	if !ok {
+		return dialect.Errorf(telemetry.ReasonUnknownTopic,
+			"topic %s fits none of the configured FullTopics; the firmware's default is %%prefix%%/%%topic%%/", dialect.Quote(r.m.Topic))
+	}
+	// The log on MQTT (MqttLog) repeats the messages, and at its debug level the bytes that a reader sent.
+	r.private = r.private || at.leaf == "LOGGING"
+	if len(r.m.Payload) == 0 || at.prefix == "cmnd" {
+		return nil
+	}
+	if err := dialect.CheckName("topic name in the topic", at.device); err != nil {
+		return err
+	}
+	if err := dialect.CheckPayload(r.m.Payload); err != nil {
+		return err
+	}
+	r.device = at.device
+	switch at.prefix + "/" + at.leaf {
+	case "tele/LWT":
+		return r.will()
+	case "tele/SENSOR":
+		return r.document("", (*reading).sensor)
+	case "stat/STATUS8", "stat/STATUS10":
+		return r.document("StatusSNS", (*reading).meter)
+	case "tele/STATE":
+		return r.document("", (*reading).state)
+	case "stat/STATUS11":
+		return r.document("StatusSTS", (*reading).state)
+	case "stat/RESULT":
+		return r.document("", (*reading).edges)
+	}
+	if _, isRelay := relayOf(at.leaf); isRelay && at.prefix == "stat" {
+		return r.power(at.leaf)
+	}
+	// Information about the firmware, settings, other commands' results.
+	return nil
+}
+
 // remember makes the device known. It is called once the message has proved to be what its topic promises.
 func (r *reading) remember() { r.device, r.dev = r.d.devices.Heard(r.device) }
 
-func (r *reading) result() (dialect.Result, error) {
-	return dialect.Result{Records: r.records}, r.faults.Err()
-}
-
 // will decodes the last will, which is also the sign of life. A device that stops in good order publishes it itself, so
 // that the two deaths look alike.
-func (r *reading) will() (dialect.Result, error) {
+func (r *reading) will() *dialect.Error {
 	rec := telemetry.Record{Kind: telemetry.KindLink, Retained: r.m.Retained}
 	switch text := strings.TrimSpace(string(r.m.Payload)); text {
 	case "Online":
@@ -190,39 +203,50 @@ func (r *reading) will() (dialect.Result, error) {
 	case "Offline":
 		rec.Link = telemetry.LinkWill
 	default:
-		return dialect.Result{}, dialect.Errorf(telemetry.ReasonMalformed, "payload is %s; Online or Offline is right", dialect.Quote(text))
+		return dialect.Errorf(telemetry.ReasonMalformed, "payload is %s; Online or Offline is right", r.quote(text))
 	}
 	r.remember()
 	rec.Device = r.device
 	r.d.clock.Date(&rec, 0, r.m.ReceivedMs, false)
 	r.records = append(r.records, rec)
-	return r.result()
+	return nil
 }
 
 // document decodes a JSON payload: the object under a member, or the whole when member is empty.
-func (r *reading) document(member string, decode func(*reading, *fastjson.Value)) (dialect.Result, error) {
+func (r *reading) document(member string, decode func(*reading, *fastjson.Value)) *dialect.Error {
 	v, err := r.d.doc.Read(r.m.Payload)
 	if err != nil {
-		return dialect.Result{}, err
+		return r.unreadable(err)
 	}
 	r.path = "$"
 	if member != "" {
 		v, r.path = v.Get(member), "$."+member
 	}
 	if v == nil || v.Type() != fastjson.TypeObject {
-		return dialect.Result{}, dialect.Errorf(telemetry.ReasonMalformed, "%s is %s; an object is right", r.path, jsondoc.TypeName(v))
+		return dialect.Errorf(telemetry.ReasonMalformed, "%s is %s; an object is right", r.path, jsondoc.TypeName(v))
 	}
 	if err := r.time(v); err != nil {
-		return dialect.Result{}, err
+		return err
 	}
 	r.remember()
 	decode(r, v)
-	return r.result()
+	return nil
 }
 
-// emit dates the record and adds it, unless it replays a value of unknown age.
+// sensor decodes SENSOR: of all sensors, the badge readers and the energy meter.
+func (r *reading) sensor(v *fastjson.Value) {
+	r.taps(v)
+	r.meter(v)
+}
+
+// emit dates the sample and adds it, unless it replays a value of unknown age.
 func (r *reading) emit(rec telemetry.Record) {
-	rec.Kind, rec.Device, rec.Retained, rec.ValidMs = telemetry.KindSample, r.device, r.m.Retained, r.d.validMs
+	rec.Kind, rec.ValidMs = telemetry.KindSample, r.d.validMs
+	r.add(rec)
+}
+
+func (r *reading) add(rec telemetry.Record) {
+	rec.Device, rec.Retained = r.device, r.m.Retained
 	r.clock.Date(&rec, r.timeMs, r.m.ReceivedMs, r.local)
 	if !dialect.Dateless(&rec) {
 		r.records = append(r.records, rec)

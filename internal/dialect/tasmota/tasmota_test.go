@@ -2,6 +2,7 @@ package tasmota_test
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/jishi-telemetry/jishi/internal/dialect"
+	"github.com/jishi-telemetry/jishi/internal/dialect/card"
 	"github.com/jishi-telemetry/jishi/internal/dialect/dialecttest"
 	"github.com/jishi-telemetry/jishi/internal/dialect/tasmota"
 	"github.com/jishi-telemetry/jishi/internal/recordingtest"
@@ -24,7 +26,13 @@ func must(o tasmota.Options) *tasmota.Dialect {
 	return d
 }
 
-func fresh() dialect.Dialect { return must(tasmota.Options{}) }
+func fresh() dialect.Dialect {
+	cards, err := card.NewTokens(card.Options{Key: bytes.Repeat([]byte{7}, card.KeyBytes)})
+	if err != nil {
+		panic(err)
+	}
+	return must(tasmota.Options{Cards: cards})
+}
 
 func TestDialect(t *testing.T) { dialecttest.Run(t, fresh) }
 
@@ -137,6 +145,10 @@ func TestRecordedMessages(t *testing.T) {
 func BenchmarkDecodeSensor(b *testing.B) {
 	dialecttest.Bench(b, fresh(), "tele/lathe-3/SENSOR",
 		`{"Time":"2025-01-11T21:56:50","ENERGY":{"TotalStartTime":"2024-01-01T08:00:00","Total":6.294,"Yesterday":5.340,"Today":0.954,"Period":217,"Power":2635,"ApparentPower":2650,"ReactivePower":282,"Factor":0.99,"Voltage":227,"Current":11.661}}`)
+}
+
+func BenchmarkDecodeTap(b *testing.B) {
+	dialecttest.Bench(b, fresh(), "tele/gate-1/SENSOR", `{"Time":1736603810,"RC522":{"UID":"BA839D07","Data":"","Type":"MIFARE 1KB"}}`)
 }
 
 func BenchmarkDecodePower(b *testing.B) {
