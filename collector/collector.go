@@ -27,6 +27,7 @@ import (
 type Collector struct {
 	o      Options
 	recent recent
+	told   told
 	m      *metrics
 }
 

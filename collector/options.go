@@ -25,6 +25,8 @@ type Options struct {
 	BridgeKeys func(base, bridge string, atMs int64) []ed25519.PublicKey
 	// KnownDevice reports whether the registry has the device; nil counts none as unregistered.
 	KnownDevice func(base, device string) bool
+	// Quarantine keeps the frames that are refused; nil keeps none. They are counted and told of all the same.
+	Quarantine *Quarantine
 	// ShareGroup makes several collectors share the frames ($share); "" subscribes alone. It is one topic level without
 	// wildcards.
 	ShareGroup string

@@ -38,7 +38,7 @@ func (c *Collector) verify(in mqtt.Inbound) *delivery {
 	f, err := frame.Parse(in.Payload)
 	if err != nil || in.Topic != frame.FrameTopic(f.Base, f.Bridge) { // [F-7.3]
 		c.m.frames.WithLabelValues(frame.RefusedMalformed).Inc()
-		c.o.Logger.Warn("frame cannot be read or is not its topic's", "topic", in.Topic, "bytes", len(in.Payload), "err", err)
+		c.setAside(in, nil, frame.RefusedMalformed, err)
 		return nil
 	}
 	d := &delivery{in: in, frame: f}
@@ -50,7 +50,7 @@ func (c *Collector) verify(in mqtt.Inbound) *delivery {
 	}
 	c.m.frames.WithLabelValues(frameVerdict(d)).Inc()
 	if d.refuse != "" {
-		c.o.Logger.Warn("frame refused", "base", f.Base, "bridge", f.Bridge, "first", f.First, "count", f.Count, "reason", d.refuse)
+		c.setAside(in, f, d.refuse, nil)
 	}
 	return d
 }
