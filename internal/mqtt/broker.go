@@ -3,12 +3,12 @@ package mqtt
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math"
 	"net"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -34,20 +34,17 @@ const (
 // BrokerOptions are what a Broker needs. All functions are called concurrently, in the goroutine of the connection they
 // are about: the packets of one connection come one by one and in order.
 type BrokerOptions struct {
-	// Addr is where to listen, such as "127.0.0.1:1883"; port 0 is any free port. Required.
+	// Addr is where to listen for plain TCP, such as "127.0.0.1:1883"; port 0 is any free port, "" is nowhere. One of
+	// Addr and TLSAddr is required.
 	Addr string
-	// TLS is nil for plain TCP. Its ClientAuth decides whether client certificates are asked for and verified.
+	// TLSAddr is where to listen for TLS 1.2 and later; "" is nowhere.
+	TLSAddr string
+	// TLS is the configuration for TLSAddr. Its ClientAuth decides whether client certificates are asked for and verified.
 	TLS *tls.Config
-	// Authenticate says whether a client may connect; nil lets everyone in, which is for the loopback and for demos. It
-	// may be slow, as password hashes are.
-	Authenticate func(clientID, username string, password []byte) bool
-	// AuthenticateCert is asked instead of Authenticate when the client showed a certificate that was verified; the
-	// username it returns is the one that Authorize sees. Nil leaves such clients to Authenticate.
-	AuthenticateCert func(clientID string, leaf *x509.Certificate) (username string, ok bool)
-	// Authorize says whether a client may publish to a topic (write), or be sent it. It is also asked with the filter,
-	// wildcards and all, when the client subscribes ("$share/group/" removed), and with the topic of its will when it
-	// connects. Nil allows everything.
-	Authorize func(clientID, username, topic string, write bool) bool
+	// Admit says who a client is and what it may do, or with an error, best a Denial, that it may not connect. It may be
+	// slow, as password hashes are; its context ends with the connection. Nil lets everyone do everything, which is for
+	// tests.
+	Admit func(ctx context.Context, l Login) (*Permit, error)
 	// Capture says which topics are captured: their messages go to Deliver, are acknowledged by Inbound.Ack only, and are
 	// not routed; the receiver passes them on with Publish when they are durable. All other topics are routed as any
 	// broker does. It must depend on the topic alone. Nil captures nothing.
@@ -79,8 +76,19 @@ func (o BrokerOptions) complete() (BrokerOptions, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	if _, _, err := net.SplitHostPort(o.Addr); err != nil {
-		errs = append(errs, fmt.Errorf("broker option Addr %q: want host:port", o.Addr))
+	for name, addr := range map[string]string{"Addr": o.Addr, "TLSAddr": o.TLSAddr} {
+		if _, _, err := net.SplitHostPort(addr); err != nil && addr != "" {
+			errs = append(errs, fmt.Errorf("broker option %s %q: want host:port", name, addr))
+		}
+	}
+	if o.Addr == "" && o.TLSAddr == "" {
+		errs = append(errs, errors.New("broker option Addr or TLSAddr is missing: want host:port"))
+	}
+	if (o.TLSAddr == "") != (o.TLS == nil) {
+		errs = append(errs, errors.New("broker option TLS: it and TLSAddr need each other"))
+	}
+	if o.TLS != nil && o.TLS.MinVersion != 0 && o.TLS.MinVersion < tls.VersionTLS12 {
+		errs = append(errs, errors.New("broker option TLS: MinVersion is below TLS 1.2"))
 	}
 	if o.Capture != nil && o.Deliver == nil {
 		errs = append(errs, errors.New("broker option Deliver is missing: Capture needs it"))
@@ -105,23 +113,24 @@ type Broker struct {
 	m      *brokerMetrics
 	warn   *occasionally
 
+	interest interest
+	refusals refusals
+
 	closeOnce sync.Once
 	closeErr  error
 	closing   chan struct{}
-	accepting sync.WaitGroup // the accept loop
+	accepting sync.WaitGroup // the accept loops
 	serving   sync.WaitGroup // one per connection
 
-	mu       sync.Mutex // guards what follows
-	listener net.Listener
-	closed   bool
-	conns    map[*conn]*attached
-	sessions map[string]*conn // by client id, those that have connected
-}
-
-// attached is what the broker knows of a connection.
-type attached struct {
-	clientID string        // "" before it has connected
-	ended    chan struct{} // closed when nothing of it is delivered any more, its will included
+	mu        sync.Mutex // guards what follows
+	plain     net.Listener
+	encrypted net.Listener
+	started   bool
+	closed    bool
+	conns     map[*conn]*attached
+	strangers map[netip.Addr]int // connections by address that have not been admitted yet
+	sessions  map[string]*conn   // by mochi's client id, those that have connected
+	parties   map[string]*party  // by name
 }
 
 // NewBroker returns a broker with valid options; the error names every option that is not. Nothing listens before Start.
@@ -131,11 +140,13 @@ func NewBroker(o BrokerOptions) (*Broker, error) {
 		return nil, err
 	}
 	b := &Broker{
-		o:        o,
-		warn:     &occasionally{logger: o.Logger, every: 10 * time.Second},
-		closing:  make(chan struct{}),
-		conns:    make(map[*conn]*attached),
-		sessions: make(map[string]*conn),
+		o:         o,
+		warn:      &occasionally{logger: o.Logger, every: 10 * time.Second},
+		closing:   make(chan struct{}),
+		conns:     make(map[*conn]*attached),
+		strangers: make(map[netip.Addr]int),
+		sessions:  make(map[string]*conn),
+		parties:   make(map[string]*party),
 	}
 	b.server = mochi.New(&mochi.Options{
 		Capabilities:            capabilities(o),
@@ -167,19 +178,21 @@ func (b *Broker) Start() error {
 		return fmt.Errorf("start broker: %w", err)
 	}
 	b.forgetSysTopics()
-	listener, err := net.Listen("tcp", b.o.Addr)
+	plain, encrypted, err := b.listen()
 	if err != nil {
 		return fmt.Errorf("start broker: %w", err)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.closed || b.listener != nil {
-		_ = listener.Close()
+	if b.closed || b.started {
+		closeAll(plain, encrypted)
 		return errors.New("start broker: started or closed before")
 	}
-	b.listener = listener
-	b.accepting.Go(func() { b.accept(listener) })
-	b.o.Logger.Info("mqtt broker listens", "addr", listener.Addr().String(), "tls", b.o.TLS != nil)
+	b.plain, b.encrypted, b.started = plain, encrypted, true
+	for _, l := range b.listenersLocked() {
+		b.accepting.Go(func() { b.accept(l) })
+		b.o.Logger.Info("mqtt broker listens", "addr", l.Addr().String(), "tls", l == encrypted)
+	}
 	return nil
 }
 
@@ -192,14 +205,25 @@ func (b *Broker) forgetSysTopics() {
 	}
 }
 
-// Addr returns the host:port that is really bound, or "" before Start.
+// Addr returns the host:port that is really bound for plain TCP, or "" before Start and when there is none.
 func (b *Broker) Addr() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.listener == nil {
+	return addrOf(b.plain)
+}
+
+// TLSAddr returns the host:port that is really bound for TLS, or "" before Start and when there is none.
+func (b *Broker) TLSAddr() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return addrOf(b.encrypted)
+}
+
+func addrOf(l net.Listener) string {
+	if l == nil {
 		return ""
 	}
-	return b.listener.Addr().String()
+	return l.Addr().String()
 }
 
 // Publish sends a message to the broker's subscribers, and with retain keeps it for later ones (an empty payload then
@@ -208,6 +232,9 @@ func (b *Broker) Addr() string {
 func (b *Broker) Publish(topic string, payload []byte, retain bool, qos byte) error {
 	if topic == "" || qos > 2 {
 		return fmt.Errorf("publish to %q at qos %d: want a topic, and qos 0 to 2", topic, qos)
+	}
+	if !retain && !b.interest.in(topic) {
+		return nil
 	}
 	if err := b.server.Publish(topic, payload, retain, qos); err != nil {
 		return fmt.Errorf("publish to %q: %w", topic, err)
@@ -226,13 +253,10 @@ func (b *Broker) close() error {
 	close(b.closing)
 	b.mu.Lock()
 	b.closed = true
-	listener := b.listener
+	listeners := b.listenersLocked()
 	b.mu.Unlock()
 
-	var err error
-	if listener != nil {
-		err = listener.Close()
-	}
+	err := closeAll(listeners...)
 	b.accepting.Wait()
 	b.mu.Lock()
 	for c := range b.conns {
@@ -247,129 +271,4 @@ func (b *Broker) close() error {
 		return fmt.Errorf("close broker: %w", err)
 	}
 	return nil
-}
-
-func (b *Broker) isClosing() bool {
-	select {
-	case <-b.closing:
-		return true
-	default:
-		return false
-	}
-}
-
-// accept hands each connection to a goroutine of its own.
-func (b *Broker) accept(listener net.Listener) {
-	var pause time.Duration
-	for {
-		nc, err := listener.Accept()
-		switch {
-		case err == nil:
-			pause = 0
-			b.admit(nc)
-		case b.isClosing() || errors.Is(err, net.ErrClosed):
-			return
-		default: // such as too many open files: it passes when a connection ends
-			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
-			b.warn.log("connection not accepted", "err", err)
-			select {
-			case <-time.After(pause):
-			case <-b.closing:
-			}
-		}
-	}
-}
-
-func (b *Broker) admit(nc net.Conn) {
-	b.mu.Lock()
-	full := len(b.conns) >= b.o.MaxConnections
-	b.mu.Unlock()
-	if full {
-		b.m.refused.WithLabelValues(refusedConnections).Inc()
-		b.warn.log("too many connections", "remote", nc.RemoteAddr().String(), "max_connections", b.o.MaxConnections)
-		_ = nc.Close()
-		return
-	}
-	if b.o.TLS != nil {
-		nc = tls.Server(nc, b.o.TLS)
-	}
-	c := newConn(nc, 0) // mochi reads through a buffer of its own
-	b.mu.Lock()
-	b.conns[c] = &attached{ended: make(chan struct{})}
-	b.mu.Unlock()
-	b.serving.Go(func() { b.serve(c) })
-}
-
-// serve is one connection, from its handshake to its end.
-func (b *Broker) serve(c *conn) {
-	defer func() {
-		b.detach(c)
-		_ = c.Close()
-		<-c.flushed
-		b.mu.Lock()
-		delete(b.conns, c)
-		b.mu.Unlock()
-	}()
-	if err := b.handshake(c); err != nil {
-		b.m.refused.WithLabelValues(refusedTLS).Inc()
-		b.warn.log("tls handshake failed", "remote", c.RemoteAddr().String(), "err", err)
-		return
-	}
-	_ = c.SetReadDeadline(time.Now().Add(handshakeTimeout)) // for the CONNECT; mochi sets the next one after it
-	err := b.server.EstablishConnection(listenerID, c)
-	b.o.Logger.Debug("connection ended", "remote", c.RemoteAddr().String(), "err", err)
-}
-
-func (b *Broker) handshake(c *conn) error {
-	t, ok := c.Conn.(*tls.Conn)
-	if !ok {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), handshakeTimeout)
-	defer cancel()
-	return t.HandshakeContext(ctx)
-}
-
-// attach makes c the connection of the client id. It ends the one that the client had before, and waits until the last of
-// that one, in the end its will, has been delivered: mochi alone would let the new connection overtake it, and a device
-// that is back would look dead. It reports false when that takes too long; the client may try again.
-func (b *Broker) attach(c *conn, clientID string) bool {
-	late := time.After(takeoverTimeout)
-	for {
-		before := b.claim(c, clientID)
-		if before == nil {
-			return true
-		}
-		select {
-		case <-before:
-		case <-c.ended:
-			return false
-		case <-late:
-			return false
-		}
-	}
-}
-
-// claim records c under the client id, or ends the connection that has it and returns when that will be over.
-func (b *Broker) claim(c *conn, clientID string) (before <-chan struct{}) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if other := b.sessions[clientID]; other != nil {
-		_ = other.Close()
-		return b.conns[other].ended
-	}
-	b.sessions[clientID] = c
-	b.conns[c].clientID = clientID
-	return nil
-}
-
-// detach says that nothing of the connection will be delivered any more.
-func (b *Broker) detach(c *conn) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	a := b.conns[c]
-	if b.sessions[a.clientID] == c {
-		delete(b.sessions, a.clientID)
-	}
-	close(a.ended)
 }

@@ -10,20 +10,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
-// Why a client, a message or a subscription was refused.
-const (
-	refusedAuthentication = "authentication"
-	refusedConnections    = "too_many_connections"
-	refusedRead           = "subscribe"
-	refusedTakeover       = "takeover"
-	refusedTLS            = "tls"
-	refusedWill           = "will"
-	refusedWrite          = "publish"
-)
-
 type brokerMetrics struct {
-	captured, acknowledged, oversized, wills prometheus.Counter
-	refused, disconnects                     *prometheus.CounterVec
+	captured, acknowledged, oversized, wills, heldBack prometheus.Counter
+	refused, disconnects                               *prometheus.CounterVec
 }
 
 // newBrokerMetrics registers what the broker counts itself and what mochi counts in info.
@@ -48,6 +37,7 @@ func newBrokerMetrics(reg prometheus.Registerer, info *system.Info) *brokerMetri
 		captured:     counter("captured_total", "Messages and wills taken from clients on captured topics."),
 		acknowledged: counter("acknowledged_total", "Captured messages of QoS 1 and 2 acknowledged after they were durable."),
 		oversized:    counter("oversized_total", "Messages over the payload limit, and packets that ended their connection."),
+		heldBack:     counter("held_back_total", "Messages and subscriptions that had to wait for their client's turn."),
 		wills:        counter("wills_total", "Wills of clients that went without a goodbye."),
 		refused: auto.NewCounterVec(prometheus.CounterOpts{
 			Name: "jishi_mqtt_broker_refused_total", Help: "Connections, publishes and subscriptions refused.",

@@ -1,6 +1,8 @@
 package mqtt_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -162,13 +164,21 @@ func TestNoSysTopics(t *testing.T) {
 	}
 }
 
+// own permits the topics below base/<id>.
+func own(id string) *mqtt.Permit {
+	below := func(topic string) bool { return strings.HasPrefix(topic, "base/"+id+"/") }
+	return &mqtt.Permit{MayPublish: below, MayRead: below}
+}
+
 func TestRefusals(t *testing.T) {
 	reg := prometheus.NewPedanticRegistry()
 	b, in := captured(t, func(o *mqtt.BrokerOptions) {
 		o.Registerer = reg
-		o.Authenticate = func(_, user string, password []byte) bool { return user == "u" && string(password) == "right" }
-		o.Authorize = func(id, user, topic string, write bool) bool {
-			return user == "u" && strings.HasPrefix(topic, "base/"+id+"/")
+		o.Admit = func(_ context.Context, l mqtt.Login) (*mqtt.Permit, error) {
+			if l.Username != "u" || string(l.Password) != "right" {
+				return nil, errors.New("go away")
+			}
+			return own(l.ClientID), nil
 		}
 	})
 	login := func(password string) func(*packets.ConnectPacket) {
@@ -341,9 +351,9 @@ func TestCloseWritesOutAcks(t *testing.T) {
 func TestBrokerOptionErrorsNameTheField(t *testing.T) {
 	t.Parallel()
 	_, err := mqtt.NewBroker(mqtt.BrokerOptions{
-		Addr: "1883", Capture: func(string) bool { return true }, MaxPayloadBytes: -1, MaxConnections: -1,
+		Addr: "1883", TLSAddr: "8883", Capture: func(string) bool { return true }, MaxPayloadBytes: -1, MaxConnections: -1,
 	})
-	for _, field := range []string{"Addr", "Deliver", "MaxPayloadBytes", "MaxConnections"} {
+	for _, field := range []string{"option Addr", "TLSAddr", "TLS:", "Deliver", "MaxPayloadBytes", "MaxConnections"} {
 		if err == nil || !strings.Contains(err.Error(), field) {
 			t.Errorf("error %v does not name %s", err, field)
 		}

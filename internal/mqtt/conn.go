@@ -25,7 +25,12 @@ const (
 	keptBuffer = 64 << 10
 )
 
-var errUnreadAcks = errors.New("peer does not read its acknowledgements")
+// Why the broker ends a connection of its own accord.
+var (
+	errUnreadAcks = errors.New("peer does not read its acknowledgements")
+	errOversized  = errors.New("peer sent a payload over its limit")
+	errWithdrawn  = errors.New("permit was withdrawn")
+)
 
 // The first byte of the acknowledgement packets.
 const (
@@ -41,6 +46,14 @@ const (
 type conn struct {
 	net.Conn
 	in io.Reader // the connection itself, or a buffer in front of it
+
+	// What follows is of the broker. It is written in the goroutine of the connection before anyone else knows of it.
+	clientID string          // as the client chose it
+	permit   *Permit         // nil: everything is allowed
+	party    *party          // of the permit's name; nil without one
+	bucket   *bucket         // nil without a bound
+	writable map[string]bool // topics that MayPublish allowed; only for the connection's goroutine
+	first    *firstPacket    // watches the CONNECT; nil once it has passed
 
 	mu      sync.Mutex // guards what follows
 	work    sync.Cond  // signalled when out has bytes or the connection ends
@@ -73,6 +86,9 @@ func (c *conn) Read(p []byte) (int, error) {
 	}
 	defer c.endRead()
 	n, err := c.in.Read(p)
+	if err == nil && c.first != nil {
+		err = c.checkFirst(p[:n])
+	}
 	if err != nil {
 		c.end(fmt.Errorf("read: %w", err), linger)
 		err = c.cause()

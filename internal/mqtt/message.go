@@ -21,7 +21,9 @@ var ErrRefused = errors.New("refused by mqtt broker")
 type Inbound struct {
 	// Client is the MQTT client id of the publisher, known only to the embedded broker; "" for a subscription.
 	Client string
-	Topic  string
+	// Name is who the publisher is, of its Permit; "" when it has none.
+	Name  string
+	Topic string
 	// Payload is owned by the receiver.
 	Payload []byte
 	// Retained is true when a broker replayed the message from its memory: its content is not new. It is always false

@@ -1,12 +1,14 @@
 package mqtt_test
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"errors"
 	"math/big"
 	"net"
 	"testing"
@@ -67,19 +69,20 @@ func (a *authority) issue(name string) tls.Certificate {
 func TestClientCertificateIsTheUsername(t *testing.T) {
 	a := newAuthority(t)
 	b, in := captured(t, func(o *mqtt.BrokerOptions) {
-		o.TLS = &tls.Config{
+		o.TLSAddr, o.TLS = "127.0.0.1:0", &tls.Config{
 			Certificates: []tls.Certificate{a.issue("broker")},
 			ClientAuth:   tls.VerifyClientCertIfGiven, ClientCAs: a.pool,
 		}
-		o.Authenticate = func(string, string, []byte) bool { return false }
-		o.AuthenticateCert = func(clientID string, leaf *x509.Certificate) (string, bool) {
-			return leaf.Subject.CommonName, clientID == leaf.Subject.CommonName
+		o.Admit = func(_ context.Context, l mqtt.Login) (*mqtt.Permit, error) {
+			if l.Certificate == nil || l.Certificate.Subject.CommonName != l.ClientID {
+				return nil, errors.New("go away")
+			}
+			return &mqtt.Permit{Name: l.ClientID, MayPublish: func(topic string) bool { return topic == "base/"+l.ClientID }}, nil
 		}
-		o.Authorize = func(_, username, topic string, _ bool) bool { return topic == "base/"+username }
 	})
 	connect := func(id string, certificates ...tls.Certificate) (*mqtt.Client, error) {
 		return mqtt.Dial(t.Context(), mqtt.ClientOptions{
-			URL: "ssl://" + b.Addr(), ClientID: id, CleanSession: true,
+			URL: "ssl://" + b.TLSAddr(), ClientID: id, CleanSession: true,
 			TLS: &tls.Config{RootCAs: a.pool, Certificates: certificates},
 		})
 	}
@@ -108,9 +111,9 @@ func TestClientCertificateIsTheUsername(t *testing.T) {
 func TestPlainClientOnTLSPortIsHungUpOn(t *testing.T) {
 	a := newAuthority(t)
 	b, _ := captured(t, func(o *mqtt.BrokerOptions) {
-		o.TLS = &tls.Config{Certificates: []tls.Certificate{a.issue("broker")}}
+		o.TLSAddr, o.TLS = "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{a.issue("broker")}}
 	})
-	_, err := mqtt.Dial(t.Context(), mqtt.ClientOptions{URL: "tcp://" + b.Addr(), CleanSession: true})
+	_, err := mqtt.Dial(t.Context(), mqtt.ClientOptions{URL: "tcp://" + b.TLSAddr(), CleanSession: true})
 	if err == nil {
 		t.Error("no error")
 	}

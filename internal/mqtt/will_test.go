@@ -1,7 +1,7 @@
 package mqtt_test
 
 import (
-	"strings"
+	"context"
 	"testing"
 
 	"github.com/eclipse/paho.mqtt.golang/packets"
@@ -87,7 +87,7 @@ func TestWill(t *testing.T) {
 	})
 	t.Run("may not have a topic that the client may not publish to", func(t *testing.T) {
 		b, _ := captured(t, func(o *mqtt.BrokerOptions) {
-			o.Authorize = func(id, _, topic string, write bool) bool { return strings.HasPrefix(topic, "base/"+id+"/") }
+			o.Admit = func(_ context.Context, l mqtt.Login) (*mqtt.Permit, error) { return own(l.ClientID), nil }
 		})
 		for _, topic := range []string{"base/meter-2/lwt", "base/meter-1/+", "$SYS/broker/version"} {
 			if _, code := knock(t, b, will(topic)); code == packets.Accepted {
