@@ -1,6 +1,7 @@
 package shelly
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/jishi-telemetry/jishi/internal/dialect"
@@ -25,6 +26,7 @@ func (d *Dialect) gen1(m dialect.Message, at address) (dialect.Result, error) {
 		name = group + ":" + number
 	}
 	quantity, divisor, isWord := gen1Field(group, field)
+	words := gen1Words(group)
 	if quantity == "" && !isWord {
 		return dialect.Result{}, nil
 	}
@@ -32,7 +34,7 @@ func (d *Dialect) gen1(m dialect.Message, at address) (dialect.Result, error) {
 	var n float64
 	if isWord {
 		var err *dialect.Error
-		if text, n, err = gen1Word(text); err != nil {
+		if text, n, err = words.read(text); err != nil {
 			return dialect.Result{}, err
 		}
 	} else {
@@ -54,9 +56,11 @@ func (d *Dialect) gen1(m dialect.Message, at address) (dialect.Result, error) {
 	}
 	if isWord {
 		c.become(text, m.ReceivedMs)
-		quantity = telemetry.RelayOn
+		quantity = words.quantity
 	}
-	c.say(quantity, n, m.ReceivedMs)
+	if quantity != "" {
+		c.say(quantity, n, m.ReceivedMs)
+	}
 	rec := telemetry.Record{Kind: telemetry.KindSample, Device: device, Channel: c.name, ValidMs: Gen1ValidMs}
 	// Each value has a message of its own, and several arrive within one millisecond, where the later record stands for
 	// all: it says what all of them said, and nothing older.
@@ -69,13 +73,13 @@ func (d *Dialect) gen1(m dialect.Message, at address) (dialect.Result, error) {
 func gen1Field(group, field string) (quantity string, divisor float64, word bool) {
 	meter := group == "emeter"
 	switch group {
-	case "relay", "light", "roller", "white", "color", "emeter", "meter", "temperature":
+	case "relay", "light", "roller", "white", "color", "emeter", "meter", "temperature", "input":
 	default:
 		return "", 0, false
 	}
 	switch field {
 	case "":
-		return "", 0, group == "relay" || group == "light" || group == "white" || group == "color"
+		return "", 0, gen1Words(group).right != ""
 	case "power":
 		return telemetry.PowerW, 1, false
 	case "energy":
@@ -102,17 +106,39 @@ func gen1Field(group, field string) (quantity string, divisor float64, word bool
 	return "", 0, false
 }
 
-// gen1Word reads the state of a relay.
-func gen1Word(text string) (word string, relayOn float64, err *dialect.Error) {
-	switch text {
-	case "on":
-		return "ON", 1, nil
-	case "off":
-		return "OFF", 0, nil
-	case "overpower":
-		return "OVERPOWER", 0, nil
+// vocabulary is what a group says on its own topic: the words, and what they become.
+type vocabulary struct {
+	right    string // for the error; "" when the group says no words
+	quantity string // of the number beside the word; "" for none
+	words    []string
+	states   []string
+}
+
+func gen1Words(group string) vocabulary {
+	switch group {
+	case "relay", "light", "white", "color":
+		return vocabulary{
+			right: "on, off or overpower", quantity: telemetry.RelayOn,
+			words: []string{"off", "on", "overpower"}, states: []string{"OFF", "ON", "OVERPOWER"},
+		}
+	case "roller":
+		return vocabulary{right: "open, close or stop", words: []string{"open", "close", "stop"}, states: []string{"OPEN", "CLOSE", "STOP"}}
+	case "input":
+		return vocabulary{right: "0 or 1", words: []string{"0", "1"}, states: []string{"OFF", "ON"}}
 	}
-	return "", 0, dialect.Errorf(telemetry.ReasonMalformed, "payload is %s; on, off or overpower is right", dialect.Quote(text))
+	return vocabulary{}
+}
+
+// read reads the word of a relay, a roller or an input.
+func (v vocabulary) read(text string) (state string, relayOn float64, err *dialect.Error) {
+	i := slices.Index(v.words, text)
+	if i < 0 {
+		return "", 0, dialect.Errorf(telemetry.ReasonMalformed, "payload is %s; %s is right", dialect.Quote(text), v.right)
+	}
+	if v.states[i] == "ON" {
+		relayOn = 1
+	}
+	return v.states[i], relayOn, nil
 }
 
 func tooManyChannels(device string) *dialect.Error {

@@ -53,6 +53,8 @@ func (d *Dialect) gen2(m dialect.Message, at address) (dialect.Result, error) {
 	if at.kind == status {
 		r.component(at.leaf, v)
 	} else {
+		// Since when the device runs decides what its minutes are worth, wherever it stands.
+		r.uptime(whole.Get("sys", "uptime"))
 		whole.GetObject().Visit(func(key []byte, v *fastjson.Value) {
 			if v.Type() == fastjson.TypeObject {
 				r.component(jsondoc.View(key), v)
@@ -72,6 +74,7 @@ type reading struct {
 	path   string // where the components stand
 	key    string // the component being read, good for this message only
 	faults dialect.Faults
+	filled []telemetry.Record // what the device said of minutes that went by unheard
 }
 
 // time reads the device's time: seconds since the epoch with a fraction, or null before the device knows it.
@@ -102,6 +105,10 @@ func (r *reading) component(key string, v *fastjson.Value) {
 		r.fields("em1:"+number, o)
 	case "em", "emdata":
 		r.phases("em:"+number, o)
+	case "input":
+		r.input(key, v.Get("state"))
+	case "sys":
+		r.uptime(v.Get("uptime"))
 	}
 }
 
@@ -159,6 +166,7 @@ func (r *reading) fields(channel string, o *fastjson.Object) {
 			r.state(c, v)
 		case "aenergy":
 			r.number(c, telemetry.EnergyWh, "aenergy.total", v.Get("total"))
+			r.minutes(channel, v)
 		case "temperature":
 			r.number(c, telemetry.TemperatureC, "temperature.tC", v.Get("tC"))
 		default:
@@ -236,6 +244,22 @@ func (r *reading) output(c *channel, v *fastjson.Value) {
 	}
 }
 
+// input notes the position of an input that is a contact; buttons and analogue inputs have none.
+func (r *reading) input(channel string, v *fastjson.Value) {
+	if v == nil || v.Type() != fastjson.TypeTrue && v.Type() != fastjson.TypeFalse {
+		return
+	}
+	c := r.channel(channel)
+	if c == nil {
+		return
+	}
+	word := "OFF"
+	if v.Type() == fastjson.TypeTrue {
+		word = "ON"
+	}
+	c.become(word, r.m.ReceivedMs)
+}
+
 // state notes the word of a cover.
 func (r *reading) state(c *channel, v *fastjson.Value) {
 	if v.Type() != fastjson.TypeString {
@@ -266,9 +290,10 @@ func (r *reading) records() []telemetry.Record {
 		}
 	}
 	if n == 0 {
-		return nil
+		return r.filled
 	}
-	records := make([]telemetry.Record, 0, n)
+	// What was filled in comes first: the message's last word on the device is the live one.
+	records := append(make([]telemetry.Record, 0, len(r.filled)+n), r.filled...)
 	for i := range r.dev.channels {
 		c := &r.dev.channels[i]
 		if !c.touched {

@@ -16,6 +16,9 @@ type device struct {
 	down     bool
 	askedMs  int64
 	channels []channel
+	// What follows outlives the device's connection: it is what a gap is measured against.
+	upSinceMs int64 // when the device began to run, on its own clock; 0 when it has not said so
+	registers []register
 }
 
 // channel is what one part of the device last said.
@@ -47,6 +50,20 @@ func (d *device) channel(name string) *channel {
 	}
 	d.channels = append(d.channels, channel{name: name})
 	return &d.channels[len(d.channels)-1]
+}
+
+// register returns the memory of a channel's energy register, which it makes if there is room.
+func (d *device) register(channel string) *register {
+	for i := range d.registers {
+		if d.registers[i].channel == channel {
+			return &d.registers[i]
+		}
+	}
+	if len(d.registers) == maxChannels {
+		return nil
+	}
+	d.registers = append(d.registers, register{channel: channel})
+	return &d.registers[len(d.registers)-1]
 }
 
 // quietSince is since when some meter of the device has said no power and was not asked either; 0 for a device that

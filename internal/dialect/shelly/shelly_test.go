@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -164,6 +165,50 @@ func TestRecordedStatus(t *testing.T) {
 	}
 	if meters < 5 {
 		t.Errorf("%d channels with power, want one switch and a meter of three phases with their sum", meters)
+	}
+}
+
+// TestRecordedPlug reads what a real plug of the first generation published over two washing cycles: every value comes
+// out as the number that was recorded, energy in watt-hours.
+func TestRecordedPlug(t *testing.T) {
+	t.Parallel()
+	quantities := map[string]string{"power": telemetry.PowerW, "energy": telemetry.EnergyWh, "temperature": telemetry.TemperatureC}
+	topics := map[string]string{"power": "relay/0/power", "energy": "relay/0/energy", "temperature": "temperature"}
+	files, err := filepath.Glob(filepath.Join(recordingtest.Folder(t, "siemens_washing_machine_shelly_mqtt"), "*-shelly-events.csv"))
+	if err != nil || len(files) != 2 {
+		t.Fatalf("%d recordings (%v), want two", len(files), err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, read := must(shelly.Options{}), 0
+		for line := range strings.Lines(string(text)) {
+			f := strings.Split(strings.TrimSpace(line), ",")
+			at, err := time.Parse("2006-01-02 15:04:05", f[0])
+			if err != nil {
+				continue
+			}
+			want, err := strconv.ParseFloat(f[2], 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if f[1] == "energy" {
+				want /= 60
+			}
+			records := decode(t, d, "shellies/plug/"+topics[f[1]], f[2], at.UnixMilli())
+			if len(records) != 1 {
+				t.Fatalf("%s: %d records", line, len(records))
+			}
+			if got, ok := records[0].Value(quantities[f[1]]); !ok || got != want || records[0].EventMs != at.UnixMilli() {
+				t.Fatalf("%s came out as %s", line, dialecttest.Line(&records[0]))
+			}
+			read++
+		}
+		if read < 1000 {
+			t.Errorf("%s: %d values", file, read)
+		}
 	}
 }
 
