@@ -70,16 +70,21 @@ func (c *checker) bridges(b *Base, at place) {
 		for j, k := range bridge.Keys {
 			q := p.item("keys", j)
 			q.valid(k.Valid)
-			if len(k.Key) != ed25519.PublicKeySize {
-				q.field("public_key").bad("", "必填：Ed25519 公钥", "required: the Ed25519 public key")
-				continue
-			}
-			if !slices.ContainsFunc(k.Key, func(b byte) bool { return b != 0 }) {
-				q.field("public_key").bad(FormatPublicKey(k.Key), "全零不是公钥，请填 jishi bridge 显示的公钥", "all zeros is no key, use the one that the bridge shows")
-				continue
-			}
-			q.field("public_key").unique("key", FormatPublicKey(k.Key), "公钥", "public key")
+			c.publicKey(q, k.Key, true)
 		}
+	}
+}
+
+// publicKey checks the field public_key. A key that is unique in all of the registry has one owner.
+func (c *checker) publicKey(at place, key ed25519.PublicKey, unique bool) {
+	at = at.field("public_key")
+	switch {
+	case len(key) != ed25519.PublicKeySize:
+		at.bad("", "必填：Ed25519 公钥", "required: the Ed25519 public key")
+	case !slices.ContainsFunc(key, func(b byte) bool { return b != 0 }):
+		at.bad(FormatPublicKey(key), "全零不是公钥，请填 jishi bridge 显示的公钥", "all zeros is no key, use the one that the bridge shows")
+	case unique:
+		at.unique("key", FormatPublicKey(key), "公钥", "public key")
 	}
 }
 

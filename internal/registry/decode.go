@@ -32,16 +32,18 @@ func decodeBridge(o *object) Bridge {
 	return Bridge{ID: o.text("id"), Keys: list(o, "keys", decodeKey)}
 }
 
-func decodeKey(o *object) BridgeKey {
-	k := BridgeKey{Valid: o.valid()}
-	if text := o.text("public_key"); text != "" {
-		key, err := ParsePublicKey(text)
-		if err != nil {
-			o.field("public_key").bad(text, "应为 Ed25519 公钥：32 字节的标准 Base64（44 个字符）", "want an Ed25519 public key: standard base64 of 32 bytes, 44 characters")
-		}
-		k.Key = key
+func decodeKey(o *object) BridgeKey { return BridgeKey{Valid: o.valid(), Key: decodePublicKey(o)} }
+
+func decodePublicKey(o *object) ed25519.PublicKey {
+	text := o.text("public_key")
+	if text == "" {
+		return nil
 	}
-	return k
+	key, err := ParsePublicKey(text)
+	if err != nil {
+		o.field("public_key").bad(text, "应为 Ed25519 公钥：32 字节的标准 Base64（44 个字符）", "want an Ed25519 public key: standard base64 of 32 bytes, 44 characters")
+	}
+	return key
 }
 
 // ParsePublicKey reads an Ed25519 public key as FormatPublicKey writes it.

@@ -49,17 +49,18 @@ func New(bases ...Base) (*Registry, error) {
 	for i := range bases {
 		places[i] = c.root().item("bases", i)
 	}
-	return build(c, bases, places)
+	return build(c, content{bases: bases, places: places})
 }
 
-// build checks the bases, each at its place, and indexes them.
-func build(c *checker, bases []Base, places []place) (*Registry, error) {
-	c.bases(bases, places)
+// build checks what was found, each at its place, and indexes it.
+func build(c *checker, found content) (*Registry, error) {
+	c.bases(found.bases, found.places)
+	c.events(found.bases, found.events)
 	if len(c.problems) > 0 {
 		return nil, c.sorted()
 	}
 	r := &Registry{byCode: map[string]*index{}}
-	for _, b := range bases {
+	for _, b := range withEvents(found.bases, found.events) {
 		r.bases = append(r.bases, normal(b))
 	}
 	slices.SortFunc(r.bases, func(a, b Base) int { return cmp.Compare(a.Code, b.Code) })
