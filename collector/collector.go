@@ -13,8 +13,6 @@ package collector
 import (
 	"context"
 	"errors"
-	"fmt"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -25,10 +23,11 @@ import (
 
 // Collector verifies, stores and acknowledges frames.
 type Collector struct {
-	o      Options
-	recent recent
-	told   told
-	m      *metrics
+	o       Options
+	recent  recent
+	told    told
+	lineage lineage
+	m       *metrics
 }
 
 // Downlink is one connection to the city's broker.
@@ -130,13 +129,7 @@ func (c *Collector) gather(first *delivery, verified <-chan *delivery) []*delive
 	return group
 }
 
-const (
-	minRetry = 200 * time.Millisecond
-	maxRetry = 10 * time.Second
-)
-
-// store writes the group's batches, again and again until the store has them or ctx ends. The bridges keep the records
-// meanwhile, so an outage of the store loses nothing.
+// store writes the group's batches, and waits for as long as the store does not take them.
 func (c *Collector) store(ctx context.Context, group []*delivery) error {
 	var batches []evidence.Batch
 	for _, d := range group {
@@ -147,32 +140,15 @@ func (c *Collector) store(ctx context.Context, group []*delivery) error {
 	if len(batches) == 0 {
 		return nil
 	}
-	wait := minRetry
-	for failures := 0; ; failures++ {
+	return c.patiently(ctx, "write evidence", func() error {
 		began := time.Now()
 		outcomes, err := c.o.Store.Write(ctx, batches)
 		if err == nil {
 			c.m.writeSeconds.Observe(time.Since(began).Seconds())
 			c.count(batches, outcomes)
-			if failures > 0 {
-				c.o.Logger.Info("evidence store takes writes again", "failures", failures)
-			}
-			return nil
 		}
-		if ctx.Err() != nil {
-			return fmt.Errorf("write evidence: %w", err)
-		}
-		c.m.writeErrors.Inc()
-		if failures == 0 || errors.Is(err, evidence.ErrPermanent) {
-			c.o.Logger.Error("evidence store does not take writes, frames wait at the bridges", "err", err)
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(wait/2 + rand.N(wait/2)): // collectors that share a store are not to come back all at once
-		}
-		wait = min(2*wait, maxRetry)
-	}
+		return err
+	})
 }
 
 // count turns outcomes into metrics and remembers which devices nobody has registered.

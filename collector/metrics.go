@@ -11,7 +11,7 @@ type metrics struct {
 	frames       *prometheus.CounterVec // by verdict
 	records      *prometheus.CounterVec // by verdict
 	unregistered prometheus.Counter
-	writeErrors  prometheus.Counter
+	storeErrors  *prometheus.CounterVec
 	writeSeconds prometheus.Histogram
 }
 
@@ -28,9 +28,9 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "jishi_collector_unregistered_records_total",
 			Help: "Records of devices that the registry does not know; they are stored all the same.",
 		}),
-		writeErrors: f.NewCounter(prometheus.CounterOpts{
-			Name: "jishi_collector_write_errors_total", Help: "Writes to the evidence store that had to be repeated.",
-		}),
+		storeErrors: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "jishi_collector_store_errors_total", Help: "Calls of the evidence store that had to be repeated, by what was asked.",
+		}, []string{"verb"}),
 		writeSeconds: f.NewHistogram(prometheus.HistogramOpts{
 			Name: "jishi_collector_write_seconds", Help: "Time of one successful write to the evidence store.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 14),

@@ -128,14 +128,14 @@ func TestStoreOutage(t *testing.T) {
 				t.Errorf("wait %d was %v, want %v to %v", i, wait, longest/2, longest)
 			}
 		}
-		if n := strings.Count(told.String(), "level=ERROR"); n != 1 || !strings.Contains(told.String(), "takes writes again") {
+		if n := strings.Count(told.String(), "level=ERROR"); n != 1 || !strings.Contains(told.String(), "answers again") {
 			t.Errorf("the operator was told\n%s\nwant one error and its end", &told)
 		}
 		wantMetrics(t, reg, `
-			# HELP jishi_collector_write_errors_total Writes to the evidence store that had to be repeated.
-			# TYPE jishi_collector_write_errors_total counter
-			jishi_collector_write_errors_total 10
-		`, "jishi_collector_write_errors_total")
+			# HELP jishi_collector_store_errors_total Calls of the evidence store that had to be repeated, by what was asked.
+			# TYPE jishi_collector_store_errors_total counter
+			jishi_collector_store_errors_total{verb="write evidence"} 10
+		`, "jishi_collector_store_errors_total")
 	})
 }
 

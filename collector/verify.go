@@ -18,7 +18,10 @@ func (c *Collector) verifyAll(ctx context.Context, down Downlink, verified chan<
 			if !ok {
 				return ErrDownlinkLost
 			}
-			d := c.verify(in)
+			d, err := c.verify(ctx, in)
+			if err != nil {
+				return nil //nolint:nilerr // stopping: the frame is sent again
+			}
 			if d == nil {
 				in.Ack()
 				continue
@@ -32,14 +35,15 @@ func (c *Collector) verifyAll(ctx context.Context, down Downlink, verified chan<
 	}
 }
 
-// verify checks one frame: its form, that its topic is its own, its signature, and the chain of its records. It returns
-// nil for what cannot even be attributed to a bridge: there is nobody to answer.
-func (c *Collector) verify(in mqtt.Inbound) *delivery {
+// verify checks one frame: its form, that its topic is its own, its signature, the chain of its records, and that the
+// chain goes on from what the city has. It returns nil for what cannot even be attributed to a bridge: there is nobody to
+// answer. The error is that ctx has ended.
+func (c *Collector) verify(ctx context.Context, in mqtt.Inbound) (*delivery, error) {
 	f, err := frame.Parse(in.Payload)
 	if err != nil || in.Topic != frame.FrameTopic(f.Base, f.Bridge) { // [F-7.3]
 		c.m.frames.WithLabelValues(frame.RefusedMalformed).Inc()
 		c.setAside(in, nil, frame.RefusedMalformed, err)
-		return nil
+		return nil, nil
 	}
 	d := &delivery{in: in, frame: f}
 	if d.refuse = c.authentic(f); d.refuse == "" && c.recent.has(f) {
@@ -48,11 +52,16 @@ func (c *Collector) verify(in mqtt.Inbound) *delivery {
 	if d.refuse == "" && !d.stored {
 		d.refuse = c.unpack(d)
 	}
+	if d.refuse == "" && !d.stored {
+		if d.refuse, err = c.continues(ctx, d); err != nil {
+			return nil, err
+		}
+	}
 	c.m.frames.WithLabelValues(frameVerdict(d)).Inc()
 	if d.refuse != "" {
 		c.setAside(in, f, d.refuse, nil)
 	}
-	return d
+	return d, nil
 }
 
 // authentic returns the reason why the frame is not by the bridge it names, or "". The keys are those that hold now, by
