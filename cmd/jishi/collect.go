@@ -28,7 +28,7 @@ func (p *process) collect(ctx context.Context, cmd *cobra.Command) error {
 	if err := p.c.makeDir(); err != nil {
 		return err
 	}
-	reg, err := openRegistry(p.c)
+	reg, err := p.followRegistry(ctx)
 	if err != nil {
 		return err
 	}

@@ -58,7 +58,7 @@ func (p *process) upDemo(ctx context.Context, seed uint64, cmd *cobra.Command) e
 	if err := writeRegistry(reg, filepath.Join(dir, "registry")); err != nil {
 		return fmt.Errorf("registry of the demo: %w", err)
 	}
-	broker, url, err := p.startAll(ctx, reg)
+	broker, url, err := p.startAll(ctx, registry.Fixed(reg))
 	if err != nil {
 		return err
 	}

@@ -57,6 +57,7 @@ func examine(ctx context.Context, c *settings, w io.Writer) error {
 	add(checkDataDir(c), checkKey(c), checkCalendar(time.Now()))
 	reg, f := checkRegistry(c)
 	add(f)
+	add(checkQuarantine(c)...)
 	add(checkAddress("城市/上行 broker", c.String("uplink.url")), checkAddress("city broker", c.String("city.url")))
 	store, f := checkStore(ctx, c)
 	add(f)

@@ -40,11 +40,11 @@ func newUp() *cobra.Command {
 // up starts everything on the registry's data.
 func (p *process) up(ctx context.Context, cmd *cobra.Command) error {
 	p.base, p.replay = p.c.String("base.code"), p.c.Bool("bridge.replay-clock")
-	reg, err := openRegistry(p.c)
+	reg, err := p.followRegistry(ctx)
 	if err != nil {
 		return err
 	}
-	if err := p.knownBase(reg); err != nil {
+	if err := p.knownBase(reg.Current()); err != nil {
 		return err
 	}
 	_, url, err := p.startAll(ctx, reg)
@@ -59,7 +59,7 @@ func (p *process) up(ctx context.Context, cmd *cobra.Command) error {
 const upLinger = 100 * time.Millisecond
 
 // startAll starts the whole path from the base's broker to the board, and returns the broker's address and the board's.
-func (p *process) startAll(ctx context.Context, reg *registry.Registry) (brokerAddr, url string, err error) {
+func (p *process) startAll(ctx context.Context, reg *registry.Live) (brokerAddr, url string, err error) {
 	p.linger = upLinger
 	if err := p.c.makeDir(); err != nil {
 		return "", "", err
@@ -88,7 +88,7 @@ func (p *process) startAll(ctx context.Context, reg *registry.Registry) (brokerA
 	if err := p.connect(ctx, own{b, broker, key}, store, reg); err != nil {
 		return "", "", err
 	}
-	url, err = p.startServer(ctx, store, reg, cal, led)
+	url, err = p.startServer(ctx, store, reg.Current(), cal, led)
 	return broker.Addr(), url, err
 }
 
@@ -100,7 +100,7 @@ type own struct {
 }
 
 // connect joins bridge and collector over the process's own broker, as the two would meet on the city's.
-func (p *process) connect(ctx context.Context, o own, store evidence.Store, reg *registry.Registry) error {
+func (p *process) connect(ctx context.Context, o own, store evidence.Store, reg *registry.Live) error {
 	base, id := p.base, p.c.String("bridge.id")
 	city := p.linkOptions("city", "jishi-collector")
 	city.URL = "tcp://" + o.broker.Addr()

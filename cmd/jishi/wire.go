@@ -86,11 +86,27 @@ func (s *settings) makeDir() error {
 func openRegistry(c *settings) (*registry.Registry, error) {
 	path := c.path("registry.path", "registry")
 	reg, err := registry.Open(path)
+	return reg, explainRegistry(path, err)
+}
+
+// followRegistry loads the reference data and follows its files while the process runs.
+func (p *process) followRegistry(ctx context.Context) (*registry.Live, error) {
+	path := p.c.path("registry.path", "registry")
+	live, err := registry.OpenLive(path, registry.LiveOptions{Logger: p.log.With("part", "registry"), Registerer: p.metrics})
+	if err != nil {
+		return nil, explainRegistry(path, err)
+	}
+	p.stack.Go(ctx, "registry", live.Run)
+	return live, nil
+}
+
+// explainRegistry says what to do when there is no registry.
+func explainRegistry(path string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("no registry at %s: write one (see docs/registry.md), name another with --registry.path, "+
+		return fmt.Errorf("no registry at %s: write one (see docs/registry.md), name another with --registry.path, "+
 			"or try `jishi up --demo`: %w", path, err)
 	}
-	return reg, err
+	return err
 }
 
 // knownBase refuses a base that the registry does not have: what its devices say would be stored and never shown.
@@ -227,9 +243,14 @@ func (p *process) startBridge(ctx context.Context, key ed25519.PrivateKey) (*bri
 }
 
 // startCollector starts a collector on the city's broker.
-func (p *process) startCollector(ctx context.Context, store evidence.Store, reg *registry.Registry, city mqtt.ClientOptions, own map[string]ed25519.PublicKey) error {
+func (p *process) startCollector(ctx context.Context, store evidence.Store, reg *registry.Live, city mqtt.ClientOptions, own map[string]ed25519.PublicKey) error {
+	quarantine, err := collector.OpenQuarantine(collector.QuarantineOptions{Dir: p.c.quarantineDir(), Registerer: p.metrics})
+	if err != nil {
+		return err
+	}
 	c, err := collector.New(collector.Options{
-		Store: store, BridgeKeys: bridgeKeys(reg, own), KnownDevice: reg.KnownDevice,
+		Store: store, BridgeKeys: bridgeKeys(reg, own), Quarantine: quarantine,
+		KnownDevice: func(base, device string) bool { return reg.Current().KnownDevice(base, device) },
 		ShareGroup: p.c.String("city.share-group"), Logger: p.log.With("part", "collector"), Registerer: p.metrics,
 	})
 	if err != nil {
@@ -240,12 +261,12 @@ func (p *process) startCollector(ctx context.Context, store evidence.Store, reg 
 }
 
 // bridgeKeys finds the keys that a bridge may sign with: those of the registry, and the process's own bridge's.
-func bridgeKeys(reg *registry.Registry, own map[string]ed25519.PublicKey) func(base, id string, atMs int64) []ed25519.PublicKey {
+func bridgeKeys(reg *registry.Live, own map[string]ed25519.PublicKey) func(base, id string, atMs int64) []ed25519.PublicKey {
 	return func(base, id string, atMs int64) []ed25519.PublicKey {
 		if key, ok := own[base+"/"+id]; ok {
 			return []ed25519.PublicKey{key}
 		}
-		b, err := reg.Bridge(base, id)
+		b, err := reg.Current().Bridge(base, id)
 		if err != nil {
 			return nil
 		}
