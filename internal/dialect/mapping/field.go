@@ -137,6 +137,8 @@ type state struct {
 	words map[string]string // nil: the device's own word
 	known string
 	other other
+	// missing is the state when the payload has none; "" when that says nothing.
+	missing string
 }
 
 // other is what becomes of a word that the map does not have.
@@ -158,9 +160,12 @@ func parseState(c *checker, at spot, node strictyaml.Node) *state {
 	}
 	s := &state{path: o.requirePath("path")}
 	s.other = other(o.choice("other", string(otherError), string(otherKeep), string(otherIgnore)))
+	if node, at, ok := o.get("missing"); ok {
+		s.missing = c.word(at, node)
+	}
 	words := o.part("map")
 	if words == nil {
-		if o.given("other") {
+		if o.given("other") && !o.given("map") {
 			o.c.bad(o.at, "", wrong{"other 须与 map 同用", "other stands beside map only"})
 		}
 		o.done()
@@ -172,18 +177,23 @@ func parseState(c *checker, at spot, node strictyaml.Node) *state {
 		if !ok {
 			continue
 		}
-		word, ok := c.scalar(at, n)
-		if ok && (word == "" || dialect.CheckState("state", word) != nil) {
-			c.bad(at, word, wrong{
-				fmt.Sprintf("应为 1 至 %d 字节、不含控制字符的状态词", telemetry.MaxState),
-				fmt.Sprintf("want a state of 1 to %d bytes without control characters", telemetry.MaxState),
-			})
-		}
-		s.words[key] = word
+		s.words[key] = c.word(at, n)
 	}
 	s.known = strings.Join(words.keys(), ", ")
 	o.done()
 	return s
+}
+
+// word reads a state.
+func (c *checker) word(at spot, node strictyaml.Node) string {
+	word, ok := c.scalar(at, node)
+	if ok && (word == "" || dialect.CheckState("state", word) != nil) {
+		c.bad(at, word, wrong{
+			fmt.Sprintf("应为 1 至 %d 字节、不含控制字符的状态词", telemetry.MaxState),
+			fmt.Sprintf("want a state of 1 to %d bytes without control characters", telemetry.MaxState),
+		})
+	}
+	return word
 }
 
 // condition decides whether a rule applies.

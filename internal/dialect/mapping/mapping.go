@@ -2,8 +2,8 @@
 // topics and JSON paths mean which channels, quantities, states, links and taps. docs/dialects/mapping.md describes the
 // language. It is for bases that add a device nobody here has seen, and for jishi map, which shows what a message becomes.
 //
-// It refuses to be a programming language: there are no expressions, no loops but over one array, and no memory between
-// messages. A rule that applies and finds nothing of what it names is an error, never silence.
+// It refuses to be a programming language: there are no expressions, no loops but over one array, and no memory but of
+// what a heartbeat affirms. A rule that applies and finds nothing of what it names is an error, never silence.
 package mapping
 
 import (
@@ -24,11 +24,15 @@ type Options struct {
 	Mappings []*Mapping
 	// Cards make the tokens of taps; nil refuses every card.
 	Cards *card.Tokens
+	// MaxDevices is how many devices with a heartbeat are remembered; 0 means dialect.MaxDevices.
+	MaxDevices int
 }
 
-// Dialect implements dialect.Dialect. It remembers names only, so that decoding is a function of the message.
+// Dialect implements dialect.Dialect. Of a device with a heartbeat it remembers what the heartbeat affirms; other devices
+// are decoded message by message.
 type Dialect struct {
 	mappings []*Mapping
+	devices  *dialect.Memory[device]
 	cards    *card.Tokens
 	doc      jsondoc.Reader
 	names    dialect.Names
@@ -49,7 +53,10 @@ func New(o Options) (*Dialect, error) {
 		}
 		seen[m.name] = true
 	}
-	return &Dialect{mappings: o.Mappings, cards: o.Cards}, nil
+	if o.MaxDevices < 0 {
+		return nil, fmt.Errorf("mapping: MaxDevices is %d; 1 or more is right, or 0 for %d", o.MaxDevices, dialect.MaxDevices)
+	}
+	return &Dialect{mappings: o.Mappings, cards: o.Cards, devices: dialect.NewMemory[device](o.MaxDevices)}, nil
 }
 
 // Name implements dialect.Dialect.

@@ -41,6 +41,8 @@ type Mapping struct {
 	name   string
 	ignore []pattern
 	rules  []rule
+	// affirmed are the channels that a heartbeat affirms.
+	affirmed []string
 }
 
 // Name is the name that was given to Parse.
@@ -77,6 +79,9 @@ type rule struct {
 	samples []sample
 	link    *link
 	tap     *tap
+	// affirms are the channels of which the message says that nothing has changed.
+	affirms   []string
+	affirmsAt spot
 }
 
 // sample is one channel.
@@ -122,6 +127,7 @@ func (m *Mapping) parse(o *object) {
 		o.c.bad(o.at, "", wrong{"缺少 rules：至少一条规则", "rules is missing: at least one rule is needed"})
 	}
 	m.keepCardsApart(o.c)
+	m.checkAffirms(o.c)
 }
 
 func parseIgnored(c *checker, at spot, node strictyaml.Node) []pattern {
@@ -184,13 +190,20 @@ func parseRule(o *object, valid int64) rule {
 	r.samples = list(o, "samples", maxSamples, func(o *object) sample { return parseSample(o, r.topic.names) })
 	r.link = parseLink(o)
 	r.tap = parseTap(o)
+	r.affirms = o.words("affirms")
+	_, r.affirmsAt, _ = o.get("affirms")
 	r.private = r.private || r.tap != nil
-	if !o.given("samples") && !o.given("link") && !o.given("tap") && !r.private {
-		o.c.bad(o.at, "", wrong{"规则没有产出：samples、link、tap 至少一项；不关心的主题列入 ignore",
-			"the rule makes nothing: want samples, link or tap; topics that say nothing about use go under ignore"})
+	if !o.makesRecords() && !r.private {
+		o.c.bad(o.at, "", wrong{"规则没有产出：samples、link、tap、affirms 至少一项；不关心的主题列入 ignore",
+			"the rule makes nothing: want samples, link, tap or affirms; topics that say nothing about use go under ignore"})
 	}
 	r.check(o)
 	return r
+}
+
+// makesRecords reports whether a rule says what its messages become.
+func (o *object) makesRecords() bool {
+	return o.given("samples") || o.given("link") || o.given("tap") || o.given("affirms")
 }
 
 func (o *object) topic() pattern {
@@ -215,7 +228,7 @@ func (o *object) device(r *rule) template {
 		return o.c.template(at, node, r.topic.names)
 	}
 	t, w := parseTemplate("{device}", r.topic.names)
-	if w != (wrong{}) && !o.given("device") && r.topic.text != "" && (o.given("samples") || o.given("link") || o.given("tap")) {
+	if w != (wrong{}) && !o.given("device") && r.topic.text != "" && o.makesRecords() {
 		o.c.bad(o.at, "", wrong{"缺少 device：主题中没有 {device}", "device is missing, and the topic captures no {device}"})
 	}
 	return t

@@ -162,13 +162,17 @@ func (r *reading) one() {
 	for i := range r.rule.samples {
 		r.sample(device, &r.rule.samples[i])
 	}
+	up := true
 	if r.rule.link != nil {
-		r.link(device, r.rule.link)
+		up = r.link(device, r.rule.link)
+	}
+	if up && len(r.rule.affirms) > 0 {
+		r.affirm(device)
 	}
 	if r.rule.tap != nil {
 		r.tap(device, r.rule.tap)
 	}
-	if r.found == 0 && r.rule.records() > 0 {
+	if r.found == 0 && r.rule.records() > len(r.rule.affirms) {
 		r.fault(telemetry.ReasonMalformed, "the payload has none of %s; it has %s", r.wanted(), r.members())
 	}
 }
@@ -182,7 +186,7 @@ func (r *rule) records() int {
 	if r.tap != nil {
 		n++
 	}
-	return n
+	return n + len(r.affirms)
 }
 
 // name renders a template.
@@ -307,6 +311,9 @@ func (r *reading) state(s *state) string {
 	d := r.at(s.path)
 	word, ok := d.word()
 	switch {
+	case d.kind == datumNothing && s.missing != "":
+		r.found++
+		return s.missing
 	case d.kind == datumNothing:
 		r.note(s.path.text+" 不在报文中，没有状态", s.path.text+" is not in the payload: no state")
 		return ""
@@ -336,25 +343,29 @@ func (r *reading) state(s *state) string {
 	return r.d.names.Own(word)
 }
 
-func (r *reading) link(device string, l *link) {
+// link reads whether the device came or went, and reports whether it is there.
+func (r *reading) link(device string, l *link) bool {
 	d := r.at(l.path)
 	if d.kind == datumNothing {
 		r.note(l.path.text+" 不在报文中，没有上下线", l.path.text+" is not in the payload: no link")
-		return
+		return false
 	}
 	r.found++
 	for _, word := range d.words() {
 		if is, ok := l.words[word]; ok {
+			if is.event.Down() {
+				r.forget(device)
+			}
 			r.emit(telemetry.Record{Kind: telemetry.KindLink, Device: device, Link: is.event})
-			return
+			return !is.event.Down()
 		}
 	}
-	word, ok := d.word()
-	if !ok {
-		r.fault(telemetry.ReasonMalformed, "%s is %s; one of %s is right", l.path.text, d.what(), l.known)
-		return
+	is := d.what()
+	if word, ok := d.word(); ok {
+		is = r.show(word)
 	}
-	r.fault(telemetry.ReasonMalformed, "%s is %s; one of %s is right", l.path.text, r.show(word), l.known)
+	r.fault(telemetry.ReasonMalformed, "%s is %s; one of %s is right", l.path.text, is, l.known)
+	return false
 }
 
 func (r *reading) tap(device string, t *tap) {
@@ -411,4 +422,7 @@ func (r *reading) emit(rec telemetry.Record) {
 		return
 	}
 	r.records = append(r.records, rec)
+	if rec.Kind == telemetry.KindSample {
+		r.remember(&rec)
+	}
 }
