@@ -41,13 +41,16 @@ func (b *Bridge) Forward(ctx context.Context, up Uplink) error {
 	b.status.connected.Store(true)
 	defer b.status.connected.Store(false)
 	grown := make(chan struct{}, 1)
-	wg.Go(func() { b.watch(ctx, grown) })
+	end := b.o.Log.End() // before the first look at the log
+	wg.Go(func() { b.watch(ctx, end, grown) })
 	return f.run(ctx, grown)
 }
 
-// watch tells the forwarder when the log has grown.
-func (b *Bridge) watch(ctx context.Context, grown chan<- struct{}) {
-	for end := b.o.Log.End(); b.o.Log.Wait(ctx, end) == nil; end = b.o.Log.End() {
+// watch tells the forwarder when the log has grown beyond end. The log's end is asked before the forwarder is told, which
+// then reads: asked after that, it would hide what came meanwhile, until something else came.
+func (b *Bridge) watch(ctx context.Context, end uint64, grown chan<- struct{}) {
+	for b.o.Log.Wait(ctx, end) == nil {
+		end = b.o.Log.End()
 		select {
 		case grown <- struct{}{}:
 		case <-ctx.Done():

@@ -352,7 +352,7 @@ func checkFrames(t *testing.T, connections []*uplink, epoch, end uint64) {
 	for _, up := range connections {
 		last := make(map[uint64]time.Time)
 		for _, s := range up.all() {
-			messages, err := s.frame.Messages(nil)
+			messages, chainAfter, err := s.frame.Open(nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -366,7 +366,7 @@ func checkFrames(t *testing.T, connections []*uplink, epoch, end uint64) {
 				last[m.Seq], covered[m.Seq] = s.at, true
 			}
 			join(t, chain, s.frame.First, s.frame.ChainBefore)
-			join(t, chain, s.frame.Last()+1, s.frame.ChainAfter)
+			join(t, chain, s.frame.Last()+1, chainAfter)
 		}
 	}
 	for seq := uint64(1); seq < end; seq++ {
@@ -383,4 +383,30 @@ func join(t *testing.T, chain map[uint64][32]byte, seq uint64, hash [32]byte) {
 		t.Errorf("chain does not join before %d", seq)
 	}
 	chain[seq] = hash
+}
+
+// TestNoGrowthIsOverlooked: a record that comes while a connection begins, or while the forwarder reads what came before
+// it, is sent though nothing follows it.
+func TestNoGrowthIsOverlooked(t *testing.T) {
+	t.Parallel()
+	story(t, func(o *bridge.Options) { o.Linger = time.Millisecond }, func(s *scene) {
+		for round := range 200 {
+			if err := s.disconnect(); err != nil {
+				s.t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(s.t.Context())
+			s.up, s.cancel = newUplink(), cancel
+			s.wg.Go(func() { s.err = s.b.Forward(ctx, s.up) })
+			put(s.t, s.log, 1, body) // without waiting for the bridge to notice
+			s.wait(pause)
+			last := uint64(0)
+			for _, r := range s.up.ranges() {
+				last = max(last, r.Last)
+			}
+			if last != s.log.End()-1 {
+				s.t.Fatalf("round %d: the last record sent is %d, and %d is on disk", round, last, s.log.End()-1)
+			}
+			s.ack(span(1, last))
+		}
+	})
 }
