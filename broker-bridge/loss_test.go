@@ -156,7 +156,7 @@ func TestAlteredChainReachesTheCity(t *testing.T) {
 		s.wantRanges(span(1, 3), span(4, 6))
 		frames = s.up.all()
 	}, nil)
-	if len(frames) != 2 || frames[0].frame.ChainAfter == frames[1].frame.ChainBefore {
+	if len(frames) != 2 || frames[0].frame.ChainCheck == [frame.ChainCheckBytes]byte(frames[1].frame.ChainBefore[:]) {
 		t.Error("the frames do not show the break")
 	}
 	for _, f := range frames {

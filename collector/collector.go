@@ -89,11 +89,12 @@ func (c *Collector) Collect(ctx context.Context, down Downlink) error {
 
 // delivery is one frame on its way through the collector.
 type delivery struct {
-	in     mqtt.Inbound
-	frame  *frame.Frame
-	batch  evidence.Batch
-	stored bool   // it is in the store already: acknowledge only
-	refuse string // the reason why it is not taken, "" when it is
+	in         mqtt.Inbound
+	frame      *frame.Frame
+	batch      evidence.Batch
+	chainAfter [32]byte // the log's, once the frame is unpacked
+	stored     bool     // it is in the store already: acknowledge only
+	refuse     string   // the reason why it is not taken, "" when it is
 }
 
 // storeAll writes what has been verified, in groups that grow with the load, and acknowledges each group.

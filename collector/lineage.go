@@ -22,7 +22,7 @@ const (
 )
 
 // lineage remembers the chains of the logs that frames came from lately. A log that was restored from an old copy goes on
-// with numbers that the city has already, under another chain: its frames would replace evidence, and are refused. The
+// with numbers that the city has already, under another chain: its frames would replace evidence, and are refused [F-3.4]. The
 // goroutine that verifies is its only user.
 type lineage map[bridgeLog]*ancestry
 
@@ -88,7 +88,7 @@ func (c *Collector) continues(ctx context.Context, d *delivery) (refuse string, 
 		a.forked = true
 		return frame.RefusedForked, nil
 	}
-	a.learn(link{f.First, f.Last(), f.ChainBefore, f.ChainAfter})
+	a.learn(link{f.First, f.Last(), f.ChainBefore, d.chainAfter})
 	return "", nil
 }
 
@@ -170,7 +170,7 @@ func kinshipOf(known []link, d *delivery) (kin kinship, doubt frame.Range) {
 func (d *delivery) chainBefore(seq uint64) [32]byte {
 	f := d.frame
 	if seq == f.Last()+1 {
-		return f.ChainAfter
+		return d.chainAfter
 	}
 	hash := f.ChainBefore
 	for i := range d.batch.Messages[:seq-f.First] {

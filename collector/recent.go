@@ -24,11 +24,11 @@ type recentKey struct {
 	base, bridge string
 	epoch, first uint64
 	count        uint32
-	chain        [32]byte
+	chain        [frame.ChainCheckBytes]byte
 }
 
 func keyOf(f *frame.Frame) recentKey {
-	return recentKey{f.Base, f.Bridge, f.Epoch, f.First, f.Count, f.ChainAfter}
+	return recentKey{f.Base, f.Bridge, f.Epoch, f.First, f.Count, f.ChainCheck}
 }
 
 func (r *recent) has(f *frame.Frame) bool {

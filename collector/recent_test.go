@@ -9,7 +9,7 @@ import (
 )
 
 func stored(first uint64) *frame.Frame {
-	return &frame.Frame{Header: frame.Header{Base: "b", Bridge: "x", Epoch: 1, First: first, Count: 1, ChainAfter: [32]byte{byte(first)}}}
+	return &frame.Frame{Header: frame.Header{Base: "b", Bridge: "x", Epoch: 1, First: first, Count: 1, ChainCheck: [frame.ChainCheckBytes]byte{byte(first)}}}
 }
 
 func TestRecentRemembersTheLast(t *testing.T) {
@@ -40,7 +40,7 @@ func TestRecentKnowsFramesByContent(t *testing.T) {
 		"epoch":  func(f *frame.Frame) { f.Epoch = 2 },
 		"first":  func(f *frame.Frame) { f.First = 8 },
 		"count":  func(f *frame.Frame) { f.Count = 2 },
-		"chain":  func(f *frame.Frame) { f.ChainAfter[31] = 1 },
+		"chain":  func(f *frame.Frame) { f.ChainCheck[7] = 1 },
 		"losses": func(f *frame.Frame) { f.Missing = []frame.Range{{First: 1, Last: 1}} },
 	} {
 		var r recent

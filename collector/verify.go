@@ -82,25 +82,26 @@ func (c *Collector) authentic(f *frame.Frame) string {
 // unpack decodes the frame's messages into the delivery's batch, or returns the reason why it cannot.
 func (c *Collector) unpack(d *delivery) string {
 	f := d.frame
-	messages, err := f.Messages(nil)
+	messages, chainAfter, err := f.Open(nil)
 	if err != nil {
 		return frame.RefusalReason(err)
 	}
 	collectedMs := c.o.Now().UnixMilli()
+	d.chainAfter = chainAfter
 	d.batch = evidence.Batch{
 		Base: f.Base, Bridge: f.Bridge, Epoch: f.Epoch, CollectedMs: collectedMs, Messages: messages,
-		Receipts: receipts(f, collectedMs),
+		Receipts: receipts(f, chainAfter, collectedMs),
 	}
 	return ""
 }
 
 // receipts are what the store will vouch for once it has the frame: its records, and the ranges that will never come.
-func receipts(f *frame.Frame, collectedMs int64) []evidence.Receipt {
+func receipts(f *frame.Frame, chainAfter [32]byte, collectedMs int64) []evidence.Receipt {
 	var out []evidence.Receipt
 	if f.Count > 0 {
 		out = append(out, evidence.Receipt{
 			Epoch: f.Epoch, First: f.First, Last: f.Last(),
-			ChainBefore: f.ChainBefore, ChainAfter: f.ChainAfter,
+			ChainBefore: f.ChainBefore, ChainAfter: chainAfter,
 			FirstMs: f.FirstMs, LastMs: f.LastMs, CollectedMs: collectedMs,
 		})
 	}

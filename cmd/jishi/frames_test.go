@@ -82,7 +82,7 @@ func TestChainsFindForks(t *testing.T) {
 	start := frame.ChainStart(7)
 	a, b, other := [32]byte{1}, [32]byte{2}, [32]byte{3}
 	of := func(epoch, first uint64, count uint32, before, after [32]byte) *frame.Frame {
-		return &frame.Frame{Header: frame.Header{Base: "b", Bridge: "x", Epoch: epoch, First: first, Count: count, ChainBefore: before, ChainAfter: after}}
+		return &frame.Frame{Header: frame.Header{Base: "b", Bridge: "x", Epoch: epoch, First: first, Count: count, ChainBefore: before, ChainCheck: [frame.ChainCheckBytes]byte(after[:])}}
 	}
 	for _, c := range []struct {
 		name   string

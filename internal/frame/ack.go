@@ -39,7 +39,7 @@ const (
 	RefusedUnknownBridge = "unknown_bridge" // the city has not enrolled this bridge
 	RefusedBadChain      = "bad_chain"      // the messages do not fit the frame's chain hashes
 	RefusedMalformed     = "malformed"      // the frame is not what docs/frame.md asks for
-	RefusedForked        = "forked"         // the city holds other messages with these numbers
+	RefusedForked        = "forked"         // the city holds other messages with these numbers [F-3.4]
 )
 
 // RefusalReason returns the reason for which a frame is refused after Parse, Verify or Messages returned err.

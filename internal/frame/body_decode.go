@@ -22,29 +22,34 @@ var openers = sync.Pool{New: func() any {
 }}
 
 // decodeBody opens the frame's body and appends its messages to dst.
-func decodeBody(dst []telemetry.Message, f *Frame) ([]telemetry.Message, error) {
+func decodeBody(dst []telemetry.Message, f *Frame) (messages []telemetry.Message, chainAfter [32]byte, err error) {
 	o := openers.Get().(*opener)
 	defer openers.Put(o)
 	defer o.forget()
-	if err := o.open(f.body); err != nil {
-		return nil, err
-	}
-	if err := o.readSeries(); err != nil {
-		return nil, err
-	}
-	if err := o.readShapes(); err != nil {
-		return nil, err
-	}
-	if err := o.readMessages(f); err != nil {
-		return nil, err
-	}
-	if err := o.readRecords(); err != nil {
-		return nil, err
-	}
-	if err := o.readNumbers(); err != nil {
-		return nil, err
+	if err := o.read(f); err != nil {
+		return nil, chainAfter, err
 	}
 	return o.assemble(dst, f)
+}
+
+// read reads the columns, each of which says what the next ones hold.
+func (o *opener) read(f *Frame) error {
+	if err := o.open(f.body); err != nil {
+		return err
+	}
+	if err := o.readSeries(); err != nil {
+		return err
+	}
+	if err := o.readShapes(); err != nil {
+		return err
+	}
+	if err := o.readMessages(f); err != nil {
+		return err
+	}
+	if err := o.readRecords(); err != nil {
+		return err
+	}
+	return o.readNumbers()
 }
 
 // opener holds a body while it is decoded. Everything in it may be overwritten by the next body; what the messages keep is

@@ -8,12 +8,12 @@ import (
 	"github.com/jishi-telemetry/jishi/internal/telemetry"
 )
 
-// assemble appends the messages to dst and holds each to the chain [F-3.3].
-func (o *opener) assemble(dst []telemetry.Message, f *Frame) ([]telemetry.Message, error) {
+// assemble appends the messages to dst and holds them to the chain [F-3.3].
+func (o *opener) assemble(dst []telemetry.Message, f *Frame) (messages []telemetry.Message, chainAfter [32]byte, err error) {
 	records := make([]telemetry.Record, o.records)
 	before := f.ChainBefore
 	if f.First == 1 && before != ChainStart(f.Epoch) {
-		return nil, fmt.Errorf("first message of the log: %w", ErrChain)
+		return nil, before, fmt.Errorf("first message of the log: %w", ErrChain)
 	}
 	total := 0
 	for i, row := range o.messages {
@@ -26,7 +26,7 @@ func (o *opener) assemble(dst []telemetry.Message, f *Frame) ([]telemetry.Messag
 		records = records[shape.records:]
 		for j, s := range o.list(shape) {
 			if err := o.fill(&own[j], &o.series[s], row.receivedMs); err != nil {
-				return nil, fmt.Errorf("message %d: %w", seq, err)
+				return nil, before, fmt.Errorf("message %d: %w", seq, err)
 			}
 			b = protowire.AppendTag(b, messageRecord, protowire.BytesType)
 			b = protowire.AppendVarint(b, uint64(len(o.series[s].fixed)+sizeChanging(&own[j])))
@@ -34,7 +34,7 @@ func (o *opener) assemble(dst []telemetry.Message, f *Frame) ([]telemetry.Messag
 		}
 		size := len(b) - len(start)
 		if total += size; size > MaxMessage || total > MaxCanonical {
-			return nil, fmt.Errorf("message %d: %w", seq, tooLarge("message", size, MaxMessage))
+			return nil, before, fmt.Errorf("message %d: %w", seq, tooLarge("message", size, MaxMessage))
 		}
 		before = o.chain.sum(b)
 		if shape.records == 0 {
@@ -42,10 +42,10 @@ func (o *opener) assemble(dst []telemetry.Message, f *Frame) ([]telemetry.Messag
 		}
 		dst = append(dst, telemetry.Message{Seq: seq, ReceivedMs: row.receivedMs, Dialect: shape.dialect, Records: own})
 	}
-	if before != f.ChainAfter {
-		return nil, fmt.Errorf("messages %d to %d: %w", f.First, f.Last(), ErrChain)
+	if [ChainCheckBytes]byte(before[:]) != f.ChainCheck {
+		return nil, before, fmt.Errorf("messages %d to %d: %w", f.First, f.Last(), ErrChain)
 	}
-	return dst, nil
+	return dst, before, nil
 }
 
 // fill makes the series's next record.

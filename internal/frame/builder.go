@@ -25,8 +25,9 @@ type Builder struct {
 	view messageView
 	rows rows
 
-	canonical int // bytes of the messages so far
-	estimate  int // upper bound of the columns' bytes so far
+	chain     [32]byte // the log's, after the last message
+	canonical int      // bytes of the messages so far
+	estimate  int      // upper bound of the columns' bytes so far
 	out       []byte
 	body      []byte
 }
@@ -58,7 +59,7 @@ func (b *Builder) Add(seq uint64, body []byte, chainBefore, chainAfter [32]byte)
 	switch {
 	case h.Count > 0 && seq != h.First+uint64(h.Count), seq == 0:
 		return false, fmt.Errorf("add message %d after %d: %w", seq, h.Last(), ErrOrder)
-	case h.Count > 0 && chainBefore != h.ChainAfter:
+	case h.Count > 0 && chainBefore != b.chain:
 		return false, fmt.Errorf("add message %d: hash before it is not the one after %d: %w", seq, h.Last(), ErrChain)
 	case b.isFull():
 		return true, fmt.Errorf("add message %d to a full frame: %w", seq, ErrTooLarge)
@@ -70,7 +71,7 @@ func (b *Builder) Add(seq uint64, body []byte, chainBefore, chainAfter [32]byte)
 		h.First, h.ChainBefore, h.FirstMs = seq, chainBefore, b.view.receivedMs
 	}
 	h.Count++
-	h.ChainAfter, h.LastMs = chainAfter, b.view.receivedMs
+	b.chain, h.ChainCheck, h.LastMs = chainAfter, [ChainCheckBytes]byte(chainAfter[:]), b.view.receivedMs
 	b.canonical += len(body)
 	b.estimate += b.rows.add(&b.view)
 	return b.isFull(), nil

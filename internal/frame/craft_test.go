@@ -69,7 +69,7 @@ func sealStory(t testing.TB, first uint64, missing ...frame.Range) []byte {
 
 // Field numbers that the tests tamper with.
 const (
-	fFormat, fBase, fEpoch, fFirst, fCount, fBefore, fAfter, fFirstMs = 1, 2, 4, 5, 6, 7, 8, 9
+	fFormat, fBase, fEpoch, fFirst, fCount, fBefore, fCheck, fFirstMs = 1, 2, 4, 5, 6, 7, 8, 9
 	fMissing, fBody, fSignature                                       = 12, 13, 14
 )
 
@@ -219,7 +219,7 @@ func frameVectors(t testing.TB, add addVector) {
 	add("frame", "body_flipped", "bad_signature", "one bit of the body", body)
 	add("frame", "base_changed", "bad_signature", "base renamed after signing", replace(good, fBase, bytesField(fBase, []byte("b2"))))
 
-	add("frame", "chain_after", "bad_chain", "hash after the last message is another", resign(replace(good, fAfter, bytesField(fAfter, make([]byte, 32)))))
+	add("frame", "chain_check", "bad_chain", "hash after the last message is another", resign(replace(good, fCheck, bytesField(fCheck, make([]byte, 8)))))
 	add("frame", "chain_before", "bad_chain", "hash before the first message is another", resign(replace(later, fBefore, bytesField(fBefore, make([]byte, 32)))))
 	add("frame", "chain_start", "bad_chain", "first message of the log does not start at the epoch's hash", resign(replace(good, fEpoch, protowire.AppendFixed64([]byte{fEpoch<<3 | 1}, 5))))
 	add("frame", "chain_shifted", "bad_chain", "messages renumbered", resign(replace(later, fFirst, varintField(fFirst, 101))))

@@ -27,7 +27,7 @@ const (
 	frameFirst       = 5
 	frameCount       = 6
 	frameChainBefore = 7
-	frameChainAfter  = 8
+	frameChainCheck  = 8
 	frameFirstMs     = 9
 	frameLastMs      = 10
 	frameSentMs      = 11
@@ -35,6 +35,10 @@ const (
 	frameBody        = 13
 	frameSignature   = 14
 )
+
+// ChainCheckBytes is how much of the chain hash after its last message a frame carries: enough that no accident goes
+// unseen; against intent there is the signature.
+const ChainCheckBytes = 8
 
 // signatureField is how long the last field of a frame is: tag, length, signature.
 const signatureField = 2 + ed25519.SignatureSize
@@ -49,9 +53,11 @@ type Header struct {
 	First uint64
 	// Count is how many messages the frame carries, at most MaxCount; 0 when it only announces what is missing.
 	Count uint32
-	// ChainBefore and ChainAfter are the log's chain hashes before the first and after the last message; zero when
-	// Count is 0.
-	ChainBefore, ChainAfter [32]byte
+	// ChainBefore is the log's chain hash before the first message; zero when Count is 0.
+	ChainBefore [32]byte
+	// ChainCheck is the beginning of the chain hash after the last message: who opens the frame computes all of it, and
+	// holds it to this. Zero when Count is 0.
+	ChainCheck [ChainCheckBytes]byte
 	// FirstMs and LastMs are the receive times of the first and the last message, SentMs the bridge's clock at sealing.
 	FirstMs, LastMs, SentMs int64
 	// Missing are ranges of this log that will never come, because the base dropped them or found them corrupt:
@@ -125,9 +131,9 @@ func (f *Frame) parseField(r *reader) {
 	case frameCount:
 		f.Count = uint32(r.small(MaxCount))
 	case frameChainBefore:
-		f.ChainBefore = parseHash(r)
-	case frameChainAfter:
-		f.ChainAfter = parseHash(r)
+		parseHash(r, f.ChainBefore[:])
+	case frameChainCheck:
+		parseHash(r, f.ChainCheck[:])
 	case frameFirstMs:
 		f.FirstMs = int64(r.number())
 	case frameLastMs:
@@ -149,13 +155,10 @@ func (f *Frame) parseField(r *reader) {
 	}
 }
 
-func parseHash(r *reader) (h [32]byte) {
-	v := r.bytes()
-	if len(v) != len(h) {
+func parseHash(r *reader, h []byte) {
+	if v := r.bytes(); copy(h, v) != len(v) || len(v) != len(h) {
 		r.fail("field %d has %d bytes, want %d", r.field, len(v), len(h))
-		return h
 	}
-	return [32]byte(v)
 }
 
 // check holds the header to what its fields promise each other [F-4.2].
@@ -170,7 +173,7 @@ func (f *Frame) check() error {
 		return malformed("frame has no epoch")
 	case f.Count == 0 && len(f.Missing) == 0:
 		return malformed("frame carries nothing")
-	case f.Count == 0 && (f.First != 0 || f.ChainBefore != f.ChainAfter || f.ChainAfter != [32]byte{}),
+	case f.Count == 0 && (f.First != 0 || f.ChainBefore != [32]byte{} || f.ChainCheck != [ChainCheckBytes]byte{}),
 		f.Count == 0 && (f.FirstMs != 0 || f.LastMs != 0 || f.body != nil):
 		return malformed("frame without messages describes some")
 	case f.Count > 0 && f.body == nil:
@@ -215,18 +218,25 @@ func (f *Frame) Verify(pub ed25519.PublicKey) error {
 	return nil
 }
 
-// Messages opens the body and appends its messages to dst, in order and with their Seq, after holding them to the chain
-// from ChainBefore to ChainAfter [F-3.3]. On an error dst is returned as it came; the error is ErrMalformed, ErrTooLarge
-// or ErrChain. The messages share memory with each other, not with the frame.
-func (f *Frame) Messages(dst []telemetry.Message) ([]telemetry.Message, error) {
+// Open opens the body and appends its messages to dst, in order and with their Seq, after holding them to the chain from
+// ChainBefore to ChainCheck [F-3.3]. chainAfter is the log's chain hash after the last message, zero when there is none. On
+// an error dst is returned as it came; the error is ErrMalformed, ErrTooLarge or ErrChain. The messages share memory with
+// each other, not with the frame.
+func (f *Frame) Open(dst []telemetry.Message) (messages []telemetry.Message, chainAfter [32]byte, err error) {
 	if f.Count == 0 {
-		return dst, nil
+		return dst, chainAfter, nil
 	}
-	out, err := decodeBody(dst, f)
+	messages, chainAfter, err = decodeBody(dst, f)
 	if err != nil {
-		return dst, fmt.Errorf("open frame of %s/%s from %d: %w", f.Base, f.Bridge, f.First, err)
+		return dst, [32]byte{}, fmt.Errorf("open frame of %s/%s from %d: %w", f.Base, f.Bridge, f.First, err)
 	}
-	return out, nil
+	return messages, chainAfter, nil
+}
+
+// Messages is Open for who does not need the hash.
+func (f *Frame) Messages(dst []telemetry.Message) ([]telemetry.Message, error) {
+	messages, _, err := f.Open(dst)
+	return messages, err
 }
 
 // appendHeader appends every field before the body.
@@ -239,7 +249,7 @@ func (h *Header) append(dst []byte) []byte {
 		dst = appendNumber(dst, frameFirst, h.First)
 		dst = appendNumber(dst, frameCount, uint64(h.Count))
 		dst = appendBlob(dst, frameChainBefore, h.ChainBefore[:])
-		dst = appendBlob(dst, frameChainAfter, h.ChainAfter[:])
+		dst = appendBlob(dst, frameChainCheck, h.ChainCheck[:])
 	}
 	dst = appendNumber(dst, frameFirstMs, uint64(h.FirstMs))
 	dst = appendNumber(dst, frameLastMs, uint64(h.LastMs))

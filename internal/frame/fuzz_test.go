@@ -49,7 +49,7 @@ func FuzzBody(f *testing.F) {
 
 func checkOpened(t *testing.T, f *frame.Frame) {
 	t.Helper()
-	all, err := f.Messages(nil)
+	all, chainAfter, err := f.Open(nil)
 	if err != nil {
 		return
 	}
@@ -64,7 +64,7 @@ func checkOpened(t *testing.T, f *frame.Frame) {
 		}
 		chain = frame.ChainNext(chain, all[i].Seq, body)
 	}
-	if chain != f.ChainAfter {
+	if chain != chainAfter || [frame.ChainCheckBytes]byte(chain[:]) != f.ChainCheck {
 		t.Fatal("messages do not fit the chain")
 	}
 }

@@ -146,12 +146,12 @@ func judge(what string, b []byte) (verdict string, holds any) {
 
 // readable is a frame's content with its hashes in hexadecimal.
 func readable(h frame.Header, all []telemetry.Message) any {
-	before, after := hex.EncodeToString(h.ChainBefore[:]), hex.EncodeToString(h.ChainAfter[:])
-	h.ChainBefore, h.ChainAfter = [32]byte{}, [32]byte{}
+	before, after := hex.EncodeToString(h.ChainBefore[:]), hex.EncodeToString(h.ChainCheck[:])
+	h.ChainBefore, h.ChainCheck = [32]byte{}, [frame.ChainCheckBytes]byte{}
 	type plain frame.Header
 	return struct {
 		plain
-		ChainBefore, ChainAfter string
+		ChainBefore, ChainCheck string
 		Messages                []telemetry.Message
 	}{plain(h), before, after, all}
 }
