@@ -32,7 +32,7 @@ const (
 
 // usual returns the least lateness lately, 0 when none is known, and takes in another.
 func (l *lateness) usual(receivedMs, lateMs int64) int64 {
-	usual := max(0, min(l.leastMs, l.previousMs))
+	usual := l.least()
 	switch {
 	case lateMs > slowestMs:
 	case !l.known:
@@ -45,8 +45,12 @@ func (l *lateness) usual(receivedMs, lateMs int64) int64 {
 	return usual
 }
 
+// least is the usual lateness, without taking in another.
+func (l *lateness) least() int64 { return max(0, min(l.leastMs, l.previousMs)) }
+
 // restated returns the records, and for each that is old on arrival the same again as of now. A value that the broker
-// kept is not restated: the broker does not know whether it still holds.
+// kept is not restated: the broker does not know whether it still holds. One that was said before the machine's agent was
+// gone is restated however young it is: it holds again.
 func (d *Dialect) restated(records []telemetry.Record, m dialect.Message) []telemetry.Record {
 	for i := range records {
 		r := &records[i]
@@ -54,8 +58,10 @@ func (d *Dialect) restated(records []telemetry.Record, m dialect.Message) []tele
 			continue
 		}
 		lateMs := m.ReceivedMs - r.EventMs
-		_, late := d.late.Heard(r.Device)
-		if lateMs-late.usual(m.ReceivedMs, lateMs) <= staleMs {
+		_, machine := d.machines.Heard(r.Device)
+		machine.gone = false
+		usual := machine.late.usual(m.ReceivedMs, lateMs)
+		if lateMs-usual <= staleMs && r.EventMs > machine.goneMs {
 			continue
 		}
 		now := *r

@@ -1,10 +1,13 @@
-// Package mtconnect decodes MTConnect over MQTT as agents publish it one observation a topic (cppagent's entity sink,
-// MTConnect.NET's relay): docs/dialects/mtconnect.md describes it. It refuses the document topics (Current, Sample) with
-// an error that says what to configure instead; it knows nothing of SHDR, which is for adapters.
+// Package mtconnect decodes MTConnect over MQTT as agents publish it: one observation a topic (cppagent's entity sink,
+// MTConnect.NET's relay), or whole MTConnectStreams documents (cppagent's document sink, in both versions of its JSON).
+// docs/dialects/mtconnect.md describes both. It knows nothing of SHDR, which is for adapters, and refuses device models and
+// assets: they say nothing about use.
 package mtconnect
 
 import (
+	"fmt"
 	"strings"
+	"time"
 
 	"github.com/valyala/fastjson"
 
@@ -19,23 +22,74 @@ const Name = "mtconnect"
 // Unavailable is the state of a channel of which the agent says that its value is not known, however it was written.
 const Unavailable = "UNAVAILABLE"
 
+const (
+	// DocumentValidMs is for how long what a document says holds: three times the 10 s at which agents publish all
+	// current values.
+	DocumentValidMs = 30_000
+	// DefaultStaleAfter is how long nothing of a machine may change before its Current documents are no longer believed.
+	DefaultStaleAfter = 24 * time.Hour
+)
+
 // root is where agents publish by default.
 const root = "MTConnect/"
 
-// Dialect implements dialect.Dialect. It remembers names, and how late each device's observations usually are. Repeats of an observation are not left out here: the
-// first copy may have been decoded and then not stored, and a record's identity makes the second one harmless.
-type Dialect struct {
-	doc   jsondoc.Reader
-	names dialect.Names
-	kinds kinds
-	clock dialect.Clock
-	late  *dialect.Memory[lateness]
+// Options are the dialect's settings. The zero value is right for agents as they are delivered.
+type Options struct {
+	// StaleAfter is how long no observation of a machine may change before a Current document no longer vouches for its
+	// values, 1 minute to 30 days; 0 means DefaultStaleAfter. An agent goes on publishing the last values of an adapter
+	// that dropped without a word.
+	StaleAfter time.Duration
+	// MaxDevices is how many machines are remembered; 0 means dialect.MaxDevices.
+	MaxDevices int
 }
 
-// New returns the dialect. Its clock believes any time in the past: an observation says when its value last changed,
-// which may be weeks ago.
+// Dialect implements dialect.Dialect. It remembers of each machine how late its observations usually are and, where its
+// agent publishes documents, the sequence numbers. Repeats of an observation are not left out here: the first copy may have
+// been decoded and then not stored, and a record's identity makes the second one harmless.
+type Dialect struct {
+	doc      jsondoc.Reader
+	names    dialect.Names
+	kinds    kinds
+	clock    dialect.Clock
+	machines *dialect.Memory[machine]
+	agents   *dialect.Memory[agent]
+	staleMs  int64
+	gaps     uint64
+	restarts uint64
+}
+
+// machine is what is remembered of one machine.
+type machine struct {
+	late   lateness
+	goneMs int64 // when its agent was last gone, on the bridge's clock; 0 when it never was
+	gone   bool  // it has not spoken since
+	items  sequences
+	stream *stream // nil while the machine's agent has published no document
+}
+
+// New returns the dialect with its default options. Its clock believes any time in the past: an observation says when its
+// value last changed, which may be weeks ago.
 func New() *Dialect {
-	return &Dialect{kinds: newKinds(), late: dialect.NewMemory[lateness](dialect.MaxDevices)}
+	return &Dialect{
+		kinds: newKinds(), machines: dialect.NewMemory[machine](0), agents: dialect.NewMemory[agent](maxAgents),
+		staleMs: DefaultStaleAfter.Milliseconds(),
+	}
+}
+
+// NewWithOptions returns the dialect, or an error that names the option which is wrong.
+func NewWithOptions(o Options) (*Dialect, error) {
+	d := New()
+	if o.StaleAfter != 0 {
+		if o.StaleAfter < time.Minute || o.StaleAfter > 30*24*time.Hour {
+			return nil, fmt.Errorf("mtconnect: StaleAfter is %v; 1m to 720h is right", o.StaleAfter)
+		}
+		d.staleMs = o.StaleAfter.Milliseconds()
+	}
+	if o.MaxDevices < 0 {
+		return nil, fmt.Errorf("mtconnect: MaxDevices is %d; 1 or more is right, or 0 for %d", o.MaxDevices, dialect.MaxDevices)
+	}
+	d.machines = dialect.NewMemory[machine](o.MaxDevices)
+	return d, nil
 }
 
 // Name implements dialect.Dialect.
@@ -47,52 +101,40 @@ func (d *Dialect) Claims(topic string) bool { return strings.HasPrefix(topic, ro
 // Poll implements dialect.Dialect: agents cannot be asked over MQTT.
 func (d *Dialect) Poll(int64) []dialect.Request { return nil }
 
+// Forgotten is how many machines were forgotten to keep the limit.
+func (d *Dialect) Forgotten() uint64 { return d.machines.Forgotten() }
+
+// Gaps is how many documents showed that observations before them never arrived.
+func (d *Dialect) Gaps() uint64 { return d.gaps }
+
+// Restarts is how many restarts of agents were seen, by a new instanceId or by sequence numbers that start again, each
+// once for every machine of the agent.
+func (d *Dialect) Restarts() uint64 { return d.restarts }
+
 // Decode implements dialect.Dialect.
 func (d *Dialect) Decode(m dialect.Message) (dialect.Result, error) {
 	if len(m.Payload) == 0 {
 		return dialect.Result{}, nil
 	}
 	group, rest, _ := strings.Cut(strings.TrimPrefix(m.Topic, root), "/")
-	device, leaf, _ := strings.Cut(rest, "/")
+	device, leaf, deep := strings.Cut(rest, "/")
 	kind, item, _ := strings.Cut(leaf, "/")
 	switch {
 	case group == "Devices" && kind == "Observations":
 		result, err := d.observations(m, device, item)
 		result.Records = d.restated(result.Records, m)
-		return result, err
+		return d.retainedOfGone(result, m, device), err
 	case group == "Probe" && leaf == "Availability":
 		return d.agent(m, device)
-	case group == "Current" || group == "Sample":
-		return dialect.Result{}, dialect.Errorf(telemetry.ReasonUnknownTopic,
-			"topic %s carries whole MTConnectStreams documents, which are not read; configure the agent's MqttEntitySink, which publishes to %sDevices/<uuid>/Observations/<dataItemId>",
-			dialect.Quote(m.Topic), root)
+	case (group == "Current" || group == "Sample") && !deep:
+		result, err := d.document(m, device, group == "Current")
+		return d.retainedOfGone(result, m, device), err
 	case group == "Devices" || group == "Probe" || group == "Asset":
 		// Device models and assets say nothing about use.
 		return dialect.Result{}, nil
 	}
 	return dialect.Result{}, dialect.Errorf(telemetry.ReasonUnknownTopic,
-		"topic %s is none of %sDevices, Probe, Asset, Current and Sample", dialect.Quote(m.Topic), root)
-}
-
-// agent decodes the agent's own availability, which is also its last will.
-func (d *Dialect) agent(m dialect.Message, device string) (dialect.Result, error) {
-	if err := dialect.CheckName("device in the topic", device); err != nil {
-		return dialect.Result{}, err
-	}
-	if err := dialect.CheckPayload(m.Payload); err != nil {
-		return dialect.Result{}, err
-	}
-	rec := telemetry.Record{Kind: telemetry.KindLink, Device: d.names.Own(device), Retained: m.Retained}
-	switch text := strings.TrimSpace(string(m.Payload)); {
-	case strings.EqualFold(text, "AVAILABLE"):
-		rec.Link = telemetry.LinkOnline
-	case strings.EqualFold(text, Unavailable):
-		rec.Link = telemetry.LinkWill
-	default:
-		return dialect.Result{}, dialect.Errorf(telemetry.ReasonMalformed, "payload is %s; AVAILABLE or UNAVAILABLE is right", dialect.Quote(text))
-	}
-	d.clock.Date(&rec, 0, m.ReceivedMs, false)
-	return dialect.Result{Records: []telemetry.Record{rec}}, nil
+		"topic %s is none of %sDevices, Probe/<uuid>, Asset, Current/<uuid> and Sample/<uuid>", dialect.Quote(m.Topic), root)
 }
 
 // observations decodes one observation, or the array of them that a condition may be.
