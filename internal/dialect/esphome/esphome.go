@@ -43,6 +43,9 @@ type Options struct {
 	// of power_kw, energy_kwh, current_ma and voltage_mv, or "-" to leave the sensor out. The key is the object id, or
 	// <prefix>/<object id> for one device's.
 	Quantities map[string]string
+	// Roots are what stands before the last part of the devices' topic_prefix, where it has several parts: hall/east for
+	// hall/east/lathe-3. Below other roots <prefix>/status is not read, because it may be anybody's.
+	Roots []string
 	// Cards turn what readers say into tokens; nil refuses every card.
 	Cards *card.Tokens
 }
@@ -52,6 +55,7 @@ type Dialect struct {
 	names      dialect.Names
 	clock      dialect.Clock
 	cards      *card.Tokens
+	roots      []string
 	quantities map[string]unit
 	sensorMs   int64
 	changeMs   int64
@@ -71,6 +75,7 @@ func New(o Options) (*Dialect, error) {
 	}
 	d := &Dialect{
 		cards:      o.Cards,
+		roots:      slices.Clone(o.Roots),
 		quantities: make(map[string]unit, len(o.Quantities)),
 		sensorMs:   o.UpdateInterval.Milliseconds() * 22 / 10,
 		changeMs:   o.OnChange.Milliseconds(),
@@ -81,6 +86,11 @@ func New(o Options) (*Dialect, error) {
 			wrong = append(wrong, fmt.Errorf("esphome: Quantities[%q] is %q; a quantity such as energy_wh or energy_kwh is right, or -", object, o.Quantities[object]))
 		}
 		d.quantities[object] = u
+	}
+	for _, root := range o.Roots {
+		if root == "" || strings.ContainsAny(root, "+#") || strings.HasSuffix(root, "/") {
+			wrong = append(wrong, fmt.Errorf("esphome: Roots has %q; the first parts of a topic_prefix such as hall/east are right", root))
+		}
 	}
 	if len(wrong) > 0 {
 		return nil, errors.Join(wrong...)
@@ -93,14 +103,14 @@ func (d *Dialect) Name() string { return Name }
 
 // Claims implements dialect.Dialect. The prefix is the technician's choice, so topics are known by their ending; in a
 // router the dialect stands behind those with a root of their own.
-func (d *Dialect) Claims(topic string) bool { return split(topic).kind != foreign }
+func (d *Dialect) Claims(topic string) bool { return d.split(topic).kind != foreign }
 
 // Poll implements dialect.Dialect: devices cannot be asked.
 func (d *Dialect) Poll(int64) []dialect.Request { return nil }
 
 // Decode implements dialect.Dialect.
 func (d *Dialect) Decode(m dialect.Message) (dialect.Result, error) {
-	at := split(m.Topic)
+	at := d.split(m.Topic)
 	res := dialect.Result{Private: at.private}
 	if at.kind == foreign {
 		return res, dialect.Errorf(telemetry.ReasonUnknownTopic,

@@ -49,6 +49,9 @@ func TestClaims(t *testing.T) {
 		"a/climate/b/target_temperature/x/y": false,
 		"a/status":                           true,
 		"a/debug":                            true,
+		"a/b/status":                         false,
+		"a/b/debug":                          false,
+		"/status":                            false,
 		"rdm6300/tag":                        true,
 		"a/b/rc522/tag_removed":              true,
 		"a/osdp/tag":                         false,
@@ -70,16 +73,33 @@ func TestClaims(t *testing.T) {
 	})
 }
 
+func TestRoots(t *testing.T) {
+	t.Parallel()
+	d := must(esphome.Options{Roots: []string{"hall/east"}})
+	dialecttest.Claims(t, d, map[string]bool{
+		"hall/east/lathe-3/status": true,
+		"hall/east/lathe-3/debug":  true,
+		"hall/east/status":         false,
+		"hall/east/a/b/status":     false,
+		"hall/west/lathe-3/status": false,
+		"lathe-3/status":           true,
+	})
+	res, err := d.Decode(dialect.Message{Topic: "hall/east/lathe-3/status", Payload: []byte("offline"), ReceivedMs: receivedMs})
+	if err != nil || len(res.Records) != 1 || res.Records[0].Device != "hall/east/lathe-3" || res.Records[0].Link != telemetry.LinkWill {
+		t.Errorf("%+v, %v", res.Records, err)
+	}
+}
+
 func TestOptionsAreChecked(t *testing.T) {
 	t.Parallel()
 	_, err := esphome.New(esphome.Options{
-		UpdateInterval: time.Millisecond, OnChange: -1,
+		UpdateInterval: time.Millisecond, OnChange: -1, Roots: []string{"hall/#"},
 		Quantities: map[string]string{"energy": "energy_mwh", "": "power_w", "power": "power_kw"},
 	})
 	if err == nil {
 		t.Fatal("accepted")
 	}
-	for _, part := range []string{"UpdateInterval is 1ms", "OnChange is -1ns", `Quantities["energy"] is "energy_mwh"`, `Quantities[""]`} {
+	for _, part := range []string{"UpdateInterval is 1ms", "OnChange is -1ns", `"hall/#"`, `Quantities["energy"] is "energy_mwh"`, `Quantities[""]`} {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("error lacks %s:\n%v", part, err)
 		}

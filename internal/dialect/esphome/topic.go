@@ -1,6 +1,7 @@
 package esphome
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/jishi-telemetry/jishi/internal/dialect"
@@ -43,7 +44,7 @@ func (a address) quote(text string) string {
 const discovery = "homeassistant"
 
 // split reads a topic by its ending.
-func split(topic string) address {
+func (d *Dialect) split(topic string) address {
 	head, leaf, ok := cutLast(topic)
 	if !ok || head == "" {
 		return address{}
@@ -53,14 +54,8 @@ func split(topic string) address {
 		if strings.HasPrefix(topic, discovery+"/") {
 			return address{kind: silent}
 		}
-	case "status":
-		if head == discovery {
-			return address{kind: silent}
-		}
-		return address{kind: status, device: head}
-	case "debug":
-		// The firmware's log, which tells each card that a reader finds.
-		return address{kind: silent, private: true}
+	case "status", "debug":
+		return d.atDevice(head, leaf)
 	case "tag", "tag_removed":
 		return atReader(head, leaf)
 	case "state", "command":
@@ -70,6 +65,22 @@ func split(topic string) address {
 		return address{kind: silent}
 	}
 	return address{}
+}
+
+// atDevice reads <prefix>/status and <prefix>/debug. Many things have topics with such endings, so the prefix must be one
+// part, as the firmware makes it, or one part below a root of the settings.
+func (d *Dialect) atDevice(prefix, leaf string) address {
+	root, _, deep := cutLast(prefix)
+	switch {
+	case deep && !slices.Contains(d.roots, root):
+		return address{}
+	case leaf == "debug":
+		// The firmware's log, which tells each card that a reader finds.
+		return address{kind: silent, private: true}
+	case prefix == discovery:
+		return address{kind: silent}
+	}
+	return address{kind: status, device: prefix}
 }
 
 func cutLast(s string) (head, last string, ok bool) {
