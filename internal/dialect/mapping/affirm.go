@@ -68,8 +68,10 @@ func (m *Mapping) checkAffirms(c *checker) {
 			case !ok:
 				c.bad(at, channel, wrong{"没有样本用此通道（通道名须为固定文字）", "no sample has this channel as plain text"})
 			case valid == 0:
-				c.bad(at, channel, wrong{"此通道的 valid 为 until_changed，无需心跳延续；有心跳时应写时长",
-					"the channel's valid is until_changed, which no heartbeat ends; with a heartbeat give a duration"})
+				c.bad(at, channel, wrong{
+					"此通道的 valid 为 until_changed，无需心跳延续；有心跳时应写时长",
+					"the channel's valid is until_changed, which needs no heartbeat; with a heartbeat give a duration",
+				})
 			case slices.Contains(m.rules[i].affirms[:n], channel):
 				c.bad(at, channel, wrong{"重复", "given twice"})
 			case !slices.Contains(m.affirmed, channel):

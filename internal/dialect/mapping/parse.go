@@ -118,7 +118,7 @@ func (m *Mapping) parse(o *object) {
 	if node, at, ok := o.require("version", wrong{"语言版本，现为 1", "the version of the language, now 1"}); ok && node.Text != Version {
 		o.c.bad(at, node.Text, wrong{"应为 1", "want 1"})
 	}
-	valid, _ := o.valid(-1)
+	valid := o.valid(-1)
 	if node, at, ok := o.get("ignore"); ok {
 		m.ignore = parseIgnored(o.c, at, node)
 	}
@@ -148,20 +148,20 @@ func parseIgnored(c *checker, at spot, node strictyaml.Node) []pattern {
 }
 
 // valid reads for how long a value holds, in milliseconds: 0 until it changes, def when it is not given.
-func (o *object) valid(def int64) (ms int64, at spot) {
+func (o *object) valid(def int64) int64 {
 	node, at, ok := o.get("valid")
 	if !ok {
-		return def, at
+		return def
 	}
 	if node.Kind == strictyaml.Scalar && node.Text == UntilChanged {
-		return 0, at
+		return 0
 	}
 	d, err := time.ParseDuration(node.Text)
 	if node.Kind != strictyaml.Scalar || err != nil || d < minValid || d > maxValid {
 		o.c.bad(at, node.Text, validShape)
-		return 0, at
+		return 0
 	}
-	return d.Milliseconds(), at
+	return d.Milliseconds()
 }
 
 var validShape = wrong{
@@ -183,7 +183,7 @@ func parseRule(o *object, valid int64) rule {
 	}
 	r.when = list(o, "when", maxConditions, parseCondition)
 	r.time = parseMoment(o)
-	if r.validMs, _ = o.valid(valid); r.validMs < 0 && o.given("samples") {
+	if r.validMs = o.valid(valid); r.validMs < 0 && o.given("samples") {
 		o.c.bad(o.at, "", wrong{"缺少 valid（规则或文件顶层）：" + validShape.zh, "valid is missing, in the rule or at the top of the file: " + validShape.en})
 	}
 	r.device = o.device(&r)
@@ -194,8 +194,10 @@ func parseRule(o *object, valid int64) rule {
 	_, r.affirmsAt, _ = o.get("affirms")
 	r.private = r.private || r.tap != nil
 	if !o.makesRecords() && !r.private {
-		o.c.bad(o.at, "", wrong{"规则没有产出：samples、link、tap、affirms 至少一项；不关心的主题列入 ignore",
-			"the rule makes nothing: want samples, link, tap or affirms; topics that say nothing about use go under ignore"})
+		o.c.bad(o.at, "", wrong{
+			"规则没有产出：samples、link、tap、affirms 至少一项；不关心的主题列入 ignore",
+			"the rule makes nothing: want samples, link, tap or affirms; topics that say nothing about use go under ignore",
+		})
 	}
 	r.check(o)
 	return r

@@ -189,38 +189,6 @@ func (r *rule) records() int {
 	return n + len(r.affirms)
 }
 
-// name renders a template.
-func (r *reading) name(t *template, what string) (string, bool) {
-	if len(t.parts) == 0 {
-		return "", true // a rule that makes nothing needs none
-	}
-	text := ""
-	for i := range t.parts {
-		part := &t.parts[i]
-		switch {
-		case part.key:
-			text += r.key
-		case part.capture >= 0:
-			text += r.caught[part.capture]
-		case part.path != nil:
-			d := r.at(part.path)
-			word, ok := d.word()
-			if !ok || word == "" {
-				r.fault(telemetry.ReasonMalformed, "%s %s: %s is %s; a text or a number is right", what, t.text, part.path.text, d.what())
-				return "", false
-			}
-			text += word
-		default:
-			text += part.literal
-		}
-	}
-	if err := dialect.CheckName(what, text); err != nil {
-		r.faults.Add(err)
-		return "", false
-	}
-	return r.d.names.Own(text), true
-}
-
 func (r *reading) sample(device string, s *sample) {
 	rec := telemetry.Record{Kind: telemetry.KindSample, Device: device, ValidMs: r.rule.validMs}
 	for i := range s.values {

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/jishi-telemetry/jishi/internal/dialect"
+	"github.com/jishi-telemetry/jishi/internal/telemetry"
 )
 
 // keyWord stands in a template for the name or the number of the item.
@@ -83,4 +86,36 @@ func (t *template) paths(yield func(*path) bool) {
 			return
 		}
 	}
+}
+
+// name renders a template.
+func (r *reading) name(t *template, what string) (string, bool) {
+	if len(t.parts) == 0 {
+		return "", true // a rule that makes nothing needs none
+	}
+	var text strings.Builder
+	for i := range t.parts {
+		part := &t.parts[i]
+		switch {
+		case part.key:
+			text.WriteString(r.key)
+		case part.capture >= 0:
+			text.WriteString(r.caught[part.capture])
+		case part.path != nil:
+			d := r.at(part.path)
+			word, ok := d.word()
+			if !ok || word == "" {
+				r.fault(telemetry.ReasonMalformed, "%s %s: %s is %s; a text or a number is right", what, t.text, part.path.text, d.what())
+				return "", false
+			}
+			text.WriteString(word)
+		default:
+			text.WriteString(part.literal)
+		}
+	}
+	if err := dialect.CheckName(what, text.String()); err != nil {
+		r.faults.Add(err)
+		return "", false
+	}
+	return r.d.names.Own(text.String()), true
 }
