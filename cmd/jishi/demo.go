@@ -83,8 +83,11 @@ func writeRegistry(reg *registry.Registry, dir string) error {
 func (p *process) live(ctx context.Context, plant *sim.Plant, broker string) error {
 	yesterday := calendar.DateOf(p.now()).Add(-1).Span()
 	window := span.Span{StartMs: yesterday.StartMs, EndMs: registry.ForeverMs}
+	devices := p.guard.credentialed(mqtt.ClientOptions{
+		URL: "tcp://" + broker, ClientID: "jishi-demo", Logger: p.log.With("part", "demo"),
+	}, "demo", []string{"#"}, nil)
 	_, err := plant.Replay(ctx, window, sim.ReplayOptions{
-		Dial: sim.Broker(mqtt.ClientOptions{URL: "tcp://" + broker, ClientID: "jishi-demo", Logger: p.log.With("part", "demo")}),
+		Dial: sim.Broker(devices),
 		Live: true, Clock: true, Logger: p.log.With("part", "demo"),
 	})
 	return err

@@ -55,8 +55,9 @@ func newRoot() *cobra.Command {
 		return usageError{fmt.Errorf("%w (see %s --help)", err, c.CommandPath())}
 	})
 	root.AddCommand(
-		newUp(), newBridge(), newCollect(), newServe(), newSim(),
+		newUp(), newBridge(), newCollect(), newServe(), newCity(), newSim(),
 		newUsage(), newFrames(), newCalibrate(), newTop(), newDoctor(), newVersion(),
+		newDevice(),
 	)
 	strictArgs(root)
 	return root

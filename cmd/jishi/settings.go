@@ -19,15 +19,16 @@ const settingsFile = "jishi.yaml"
 // settingsTable is every setting of every command; docs/config.md is made from it.
 func settingsTable() []config.Setting {
 	var (
-		edge   = []string{"up", "bridge", "doctor"}
-		sealer = []string{"up", "bridge", "frames", "doctor"}
-		city   = []string{"up", "collect", "doctor"}
-		web    = []string{"up", "serve", "doctor"}
-		stores = []string{"up", "collect", "serve", "usage", "calibrate", "doctor"}
-		places = []string{"up", "collect", "serve", "usage", "calibrate", "frames", "doctor"}
-		lone   = []string{"bridge", "collect"}
-		live   = []string{"up", "bridge", "collect", "serve"}
-		rated  = []string{"up", "serve", "usage", "doctor"}
+		edge    = []string{"up", "bridge", "doctor"}
+		guarded = []string{"up", "bridge", "doctor", "device"}
+		sealer  = []string{"up", "bridge", "frames", "doctor"}
+		city    = []string{"up", "collect", "doctor"}
+		web     = []string{"up", "serve", "doctor"}
+		stores  = []string{"up", "collect", "serve", "usage", "calibrate", "doctor"}
+		places  = []string{"up", "collect", "serve", "usage", "calibrate", "frames", "doctor"}
+		lone    = []string{"bridge", "collect"}
+		live    = []string{"up", "bridge", "collect", "serve"}
+		rated   = []string{"up", "serve", "usage", "doctor"}
 	)
 	return []config.Setting{
 		{Name: "data.dir", Kind: config.Path, Default: "jishi-data", Help: "Directory for everything that is kept.", HelpZh: "存放全部数据的目录。"},
@@ -41,6 +42,13 @@ func settingsTable() []config.Setting {
 		{Name: "bridge.max-payload-bytes", Kind: config.Size, Default: "256KiB", Min: "1KiB", Max: "1MiB", Commands: edge, Help: "Largest device payload that is decoded; a larger one is quarantined.", HelpZh: "可解析的最大设备消息；超出者隔离。"},
 		{Name: "bridge.replay-clock", Kind: config.Bool, Default: "false", Commands: edge, Help: "Take the receive time from a replayer (jishi/sim/clock). Never at a real base.", HelpZh: "以回放时钟作为接收时间；正式基地禁用。"},
 		{Name: "broker.addr", Kind: config.Addr, Default: "127.0.0.1:1883", Commands: edge, Help: "Where the base's own broker listens for devices.", HelpZh: "基地内置 MQTT 服务的监听地址。"},
+		{Name: "broker.credentials", Kind: config.Path, Commands: guarded, Help: "YAML file of who may connect to the base's broker; default credentials.yaml in the data directory. Without the file only this machine may reach the broker.", HelpZh: "谁可连接基地 MQTT 服务（YAML 文件）；默认为数据目录下的 credentials.yaml。无此文件时只允许本机访问。"},
+		{Name: "broker.anonymous", Kind: config.Bool, Default: "false", Commands: edge, Help: "Let anyone connect, from other machines too. For trials only.", HelpZh: "允许任何人（含其他机器）匿名连接；仅限试验。"},
+		{Name: "broker.tls-addr", Kind: config.Addr, Commands: edge, Help: "Where the base's broker listens for devices over TLS, beside broker.addr.", HelpZh: "基地 MQTT 服务的 TLS 监听地址，与 broker.addr 并存。"},
+		{Name: "broker.tls-cert", Kind: config.Path, Commands: edge, Help: "The broker's certificate with its chain (PEM); a new one is taken up while running.", HelpZh: "MQTT 服务证书及证书链（PEM），更换后自动生效。"},
+		{Name: "broker.tls-key", Kind: config.Path, Commands: edge, Help: "The key of broker.tls-cert (PEM).", HelpZh: "broker.tls-cert 的私钥（PEM）。"},
+		{Name: "broker.client-ca", Kind: config.Path, Commands: edge, Help: "Authorities whose client certificates devices may show instead of a password (PEM).", HelpZh: "设备客户端证书的签发机构（PEM）；设备可出示证书代替密码。"},
+		{Name: "broker.client-cert", Kind: config.Enum, Choices: []string{"optional", "required"}, Default: "optional", Commands: edge, Help: "Whether every TLS client must show a certificate.", HelpZh: "TLS 客户端是否必须出示证书。"},
 		{Name: "spool.dir", Kind: config.Path, Commands: sealer, Help: "Directory of the base's log; default log in the data directory.", HelpZh: "基地日志目录；默认为数据目录下的 log。"},
 		{Name: "spool.max-bytes", Kind: config.Size, Default: "20GiB", Min: "64MiB", Commands: edge, Help: "Most that the log may take on disk.", HelpZh: "日志最大占用空间。"},
 		{Name: "spool.min-free-bytes", Kind: config.Size, Default: "512MiB", Commands: edge, Help: "What must stay free on the log's disk.", HelpZh: "日志所在磁盘须保留的空间。"},

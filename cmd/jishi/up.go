@@ -102,12 +102,14 @@ type own struct {
 // connect joins bridge and collector over the process's own broker, as the two would meet on the city's.
 func (p *process) connect(ctx context.Context, o own, store evidence.Store, reg *registry.Live) error {
 	base, id := p.base, p.c.String("bridge.id")
-	city := p.linkOptions("city", "jishi-collector")
+	publish, subscribe := collectorTopics()
+	city := p.guard.credentialed(p.linkOptions("city", "jishi-collector"), "collector", publish, subscribe)
 	city.URL = "tcp://" + o.broker.Addr()
 	if err := p.startCollector(ctx, store, reg, city, map[string]ed25519.PublicKey{base + "/" + id: publicKey(o.key)}); err != nil {
 		return err
 	}
-	uplink := p.linkOptions("uplink", "jishi-bridge-"+base+"-"+id)
+	publish, subscribe = bridgeTopics(base, id)
+	uplink := p.guard.credentialed(p.linkOptions("uplink", "jishi-bridge-"+base+"-"+id), "bridge", publish, subscribe)
 	uplink.URL = city.URL
 	p.stack.Go(ctx, "uplink", func(ctx context.Context) error { return o.bridge.RunUplink(ctx, uplink) })
 	return nil

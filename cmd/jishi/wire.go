@@ -49,6 +49,7 @@ type process struct {
 	now     func() time.Time
 	base    string        // the base its bridge stands at
 	replay  bool          // its bridge obeys a replayer's clock
+	guard   *guard        // of its broker, once that has started
 	linger  time.Duration // how long its bridge's frames wait when no setting says so; 0 is the bridge's own default
 }
 
@@ -225,20 +226,25 @@ func (p *process) startBridge(ctx context.Context, key ed25519.PrivateKey) (*bri
 	if err != nil {
 		return nil, nil, err
 	}
-	broker, err = mqtt.NewBroker(mqtt.BrokerOptions{
-		Addr: p.c.String("broker.addr"), Capture: func(topic string) bool { return !frameTopic.MatchString(topic) },
+	if p.guard, err = p.openGuard(); err != nil {
+		return nil, nil, err
+	}
+	options := mqtt.BrokerOptions{
+		Capture: func(topic string) bool { return !frameTopic.MatchString(topic) },
 		Deliver: b.Deliver, Oversized: b.Deliver, MaxPayloadBytes: max(int(p.c.Size("bridge.max-payload-bytes")), 512<<10),
 		Logger: p.log.With("part", "broker"), Registerer: p.metrics,
-	})
-	if err != nil {
+	}
+	p.guard.listen(p.c, &options)
+	if broker, err = mqtt.NewBroker(options); err != nil {
 		return nil, nil, err
 	}
 	p.stack.Go(ctx, "bridge", b.Run)
 	if err := broker.Start(); err != nil {
 		return nil, nil, fmt.Errorf("start the base's broker (--broker.addr): %w", err)
 	}
+	p.stack.Go(ctx, "credentials", p.guard.watch(broker))
 	p.stack.Add("broker", func(context.Context) error { return broker.Close() })
-	p.log.Info("broker listens", "addr", broker.Addr())
+	p.log.Info("broker listens", "addr", broker.Addr(), "tls_addr", broker.TLSAddr())
 	return b, broker, nil
 }
 
@@ -251,7 +257,7 @@ func (p *process) startCollector(ctx context.Context, store evidence.Store, reg 
 	c, err := collector.New(collector.Options{
 		Store: store, BridgeKeys: bridgeKeys(reg, own), Quarantine: quarantine,
 		KnownDevice: func(base, device string) bool { return reg.Current().KnownDevice(base, device) },
-		ShareGroup: p.c.String("city.share-group"), Logger: p.log.With("part", "collector"), Registerer: p.metrics,
+		ShareGroup:  p.c.String("city.share-group"), Logger: p.log.With("part", "collector"), Registerer: p.metrics,
 	})
 	if err != nil {
 		return err

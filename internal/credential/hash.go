@@ -82,7 +82,7 @@ func NewHash(password []byte, cost Cost) Hash {
 	return h
 }
 
-// NewPassword makes a password that nobody can guess: 24 characters that are not mistaken for each other, 118 bits.
+// NewPassword makes a password that nobody can guess: 24 characters that are not mistaken for each other, 120 bits.
 func NewPassword() string {
 	const letters = "abcdefghijkmnpqrstuvwxyz23456789" // 32: without l, o, 0 and 1
 	raw := make([]byte, 24)
