@@ -24,6 +24,7 @@ func newBridge() *cobra.Command {
 	}
 	c := withSettings(cmd)
 	cmd.RunE = processCommand(c, (*process).bridge)
+	cmd.AddCommand(newEnroll(), newAccept())
 	return cmd
 }
 
