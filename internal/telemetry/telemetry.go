@@ -203,6 +203,9 @@ const (
 	MaxRecords = 4096
 )
 
+// StateUnavailable is the word of a source that knows no value, as MTConnect says it.
+const StateUnavailable = "UNAVAILABLE"
+
 // The quantities that dialects map their fields to. The name is the InfluxDB field and carries the unit.
 const (
 	PowerW       = "power_w"

@@ -4,9 +4,9 @@ import "github.com/jishi-telemetry/jishi/internal/telemetry"
 
 // PointOf reads a record as evidence about a machine, and reports whether it is any. A retained value without a time of
 // its own is none: it is an old value at an unknown instant. A link that comes up is none either: it says that the
-// device is there, not what the machine does.
+// device is there, not what the machine does. But a link that a broker remembers as down is down now, since whenever.
 func PointOf(r *telemetry.Record) (Point, bool) {
-	if r.Retained && (r.Clock == telemetry.ClockReceived || r.Clock == telemetry.ClockSuspect) {
+	if r.Kind == telemetry.KindSample && r.Retained && (r.Clock == telemetry.ClockReceived || r.Clock == telemetry.ClockSuspect) {
 		return Point{}, false
 	}
 	p := Point{AtMs: r.EventMs, ValidMs: r.ValidMs}
@@ -18,6 +18,7 @@ func PointOf(r *telemetry.Record) (Point, bool) {
 		p.Word = r.State
 		p.PowerW, p.HasPower = r.Value(telemetry.PowerW)
 		p.EnergyWh, p.HasEnergy = r.Value(telemetry.EnergyWh)
+		p.Void = r.State == telemetry.StateUnavailable && !p.HasPower
 		return p, true
 	}
 	return Point{}, false

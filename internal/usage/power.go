@@ -64,7 +64,7 @@ func (r *PowerRule) levels(points []Point, window span.Span) []Segment {
 		if p.HasPower {
 			state = r.level(state, p.PowerW)
 		}
-		if p.silent(next) {
+		if p.Void || p.silent(next) {
 			state = Unknown
 		}
 		out = appendMerged(out, Segment{Span: span.Span{StartMs: p.AtMs, EndMs: next}, State: state})

@@ -78,6 +78,8 @@ type Point struct {
 	EnergyWh float64
 
 	HasPower, HasEnergy bool
+	// Void says that the source knows no value: what it said before holds no longer.
+	Void bool
 	// Down marks the end of the device's connection: from here on nothing is known until the next point.
 	Down bool
 }

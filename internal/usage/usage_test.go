@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/jishi-telemetry/jishi/internal/span"
+	"github.com/jishi-telemetry/jishi/internal/telemetry"
 	"github.com/jishi-telemetry/jishi/internal/usage"
 )
 
@@ -342,4 +343,41 @@ func BenchmarkTimeline(b *testing.B) {
 		usage.Timeline(points, careful, window)
 	}
 	b.ReportMetric(float64(len(points)*b.N)/b.Elapsed().Seconds(), "samples/s")
+}
+
+// TestWhatEndsPower: a source that says it knows no value, and a link that the broker remembers as down, end what the
+// meter said before, although neither carries power.
+func TestWhatEndsPower(t *testing.T) {
+	t.Parallel()
+	running := telemetry.Record{Kind: telemetry.KindSample, Clock: telemetry.ClockDevice, EventMs: 0, Values: []telemetry.Value{{Quantity: telemetry.PowerW, Number: 900}}}
+	rule := &usage.PowerRule{OffW: 10, RunW: 500}
+	window := span.Span{StartMs: 0, EndMs: 100_000}
+	for name, ending := range map[string]telemetry.Record{
+		"no value":           {Kind: telemetry.KindSample, Clock: telemetry.ClockDevice, EventMs: 40_000, State: telemetry.StateUnavailable},
+		"link down":          {Kind: telemetry.KindLink, Clock: telemetry.ClockReceived, EventMs: 40_000, Link: telemetry.LinkOffline},
+		"remembered as down": {Kind: telemetry.KindLink, Clock: telemetry.ClockReceived, EventMs: 40_000, Link: telemetry.LinkWill, Retained: true},
+	} {
+		var points []usage.Point
+		for _, r := range []telemetry.Record{running, ending} {
+			if p, ok := usage.PointOf(&r); ok {
+				points = append(points, p)
+			}
+		}
+		var ms int64
+		for _, s := range usage.Timeline(points, rule, window) {
+			if s.State == usage.Running {
+				ms += s.Ms()
+			}
+		}
+		if ms != 40_000 {
+			t.Errorf("%s: running for %d ms, want the 40,000 before it", name, ms)
+		}
+	}
+	old := telemetry.Record{Kind: telemetry.KindSample, Clock: telemetry.ClockReceived, Retained: true, Values: running.Values}
+	up := telemetry.Record{Kind: telemetry.KindLink, Clock: telemetry.ClockReceived, Retained: true, Link: telemetry.LinkOnline}
+	for _, r := range []telemetry.Record{old, up} {
+		if p, ok := usage.PointOf(&r); ok {
+			t.Errorf("%+v is evidence: %+v", r, p)
+		}
+	}
 }
