@@ -163,7 +163,8 @@ func (p *document) observation(typ, category string, v *fastjson.Value) {
 		return
 	}
 	one, err := p.o.value(rec, &said{v: v, result: result, typ: typ, category: category, path: rec.Channel, member: "value"})
-	if wrong, ok := err.(*dialect.Error); ok { //nolint:errorlint // value returns the type itself.
+	if wrong, ok := err.(*dialect.Error); ok && fresh { //nolint:errorlint // value returns the type itself.
+		// A Current document repeats what could not be read, and is not set aside again for it.
 		p.faults.Add(wrong)
 	}
 	p.take(one.Records, fresh)
