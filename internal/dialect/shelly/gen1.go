@@ -26,7 +26,6 @@ func (d *Dialect) gen1(m dialect.Message, at address) (dialect.Result, error) {
 		name = group + ":" + number
 	}
 	quantity, divisor, isWord := gen1Field(group, field)
-	words := gen1Words(group)
 	if quantity == "" && !isWord {
 		return dialect.Result{}, nil
 	}
@@ -34,6 +33,8 @@ func (d *Dialect) gen1(m dialect.Message, at address) (dialect.Result, error) {
 	var n float64
 	if isWord {
 		var err *dialect.Error
+		words := gen1Words(group)
+		quantity = words.quantity
 		if text, n, err = words.read(text); err != nil {
 			return dialect.Result{}, err
 		}
@@ -56,7 +57,6 @@ func (d *Dialect) gen1(m dialect.Message, at address) (dialect.Result, error) {
 	}
 	if isWord {
 		c.become(text, m.ReceivedMs)
-		quantity = words.quantity
 	}
 	if quantity != "" {
 		c.say(quantity, n, m.ReceivedMs)
