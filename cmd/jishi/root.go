@@ -57,7 +57,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(
 		newUp(), newBridge(), newCollect(), newServe(), newCity(), newSim(),
 		newUsage(), newFrames(), newCalibrate(), newTop(), newDoctor(), newVersion(),
-		newDevice(),
+		newDevice(), newMap(),
 	)
 	strictArgs(root)
 	return root

@@ -1,9 +1,11 @@
 package mapping
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/valyala/fastjson"
 
@@ -147,6 +149,18 @@ func (r *reading) date() bool {
 	}
 	r.dating.ms, r.dating.corrected = dialect.Said(ms), corrected
 	return true
+}
+
+// doubt notes that the device's own time is not believed.
+func (r *reading) doubt(ms int64) {
+	if r.notes == nil {
+		return
+	}
+	said, age := time.UnixMilli(ms).UTC().Format(time.RFC3339), time.Duration(r.dating.clock.BehindMs)*time.Millisecond
+	r.note(
+		fmt.Sprintf("自带时间 %s 不可信（早于 2000 年、超前两分钟以上，或早于接收时间 %v 以上），以接收时间代替", said, age),
+		fmt.Sprintf("its own time %s is not believed (before 2000, over two minutes ahead, or over %v behind): the receive time stands in", said, age),
+	)
 }
 
 // read reads a time in the moment's format.

@@ -22,6 +22,7 @@ func TestExplainSaysWhyNothingCame(t *testing.T) {
 		"condition":   {topic: "meters/m/3p", payload: `{"kind":"test"}`, want: `a condition does not hold: $.kind is "test"`},
 		"absent":      {topic: "plant/p/status", payload: `{"mode":"RUN","power":1}`, want: "$.energy is not in the payload: no energy_wh"},
 		"no time":     {topic: "plant/p/status", payload: `{"mode":"RUN"}`, want: "$.ts is not in the payload: the receive time stands in"},
+		"suspect":     {topic: "plant/p/status", payload: `{"ts":1767225600,"mode":"RUN"}`, want: "its own time 1970-01-21T10:53:45Z is not believed"},
 		"no number":   {topic: "sensors/s/temperature", payload: "unknown", want: "$ says that there is no number"},
 		"dateless":    {topic: "sensors/s/temperature", payload: "20", retained: true, want: "when it happened is not known"},
 		"retained":    {topic: "robots/r/state", payload: "{}", retained: true, want: "the rule says retained: ignore"},

@@ -220,6 +220,7 @@ func (o *object) topic() pattern {
 	p, w := parsePattern(text)
 	if w != (wrong{}) {
 		o.c.bad(at, text, w)
+		return pattern{}
 	}
 	return p
 }

@@ -381,6 +381,9 @@ func (r *reading) direction(way *direction, rec *telemetry.Record) bool {
 func (r *reading) emit(rec telemetry.Record) {
 	rec.Retained = r.m.Retained
 	r.dating.clock.Date(&rec, r.dating.ms, r.m.ReceivedMs, r.dating.corrected)
+	if rec.Clock == telemetry.ClockSuspect {
+		r.doubt(rec.DeviceMs)
+	}
 	if dialect.Dateless(&rec) {
 		r.note("保留消息，且没有可信的自带时间，发生时刻未知，不采用", "retained and without a believable time of its own: when it happened is not known, so it is left out")
 		return
