@@ -56,6 +56,8 @@ func (b *Bridge) Deliver(in mqtt.Inbound) { b.inbox.put(in) }
 // to be restarted, since a disk that failed once is not trusted again). It may be called once.
 func (b *Bridge) Run(ctx context.Context) error {
 	defer b.inbox.stop()
+	b.status.startedMs.Store(b.o.Now().UnixMilli())
+	defer b.status.ended.Store(true)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 

@@ -64,12 +64,14 @@ func (b *Bridge) append(ctx context.Context, entries []spool.Entry) error {
 		_, err := b.o.Log.Append(ctx, entries)
 		if !errors.Is(err, spool.ErrFull) {
 			if full {
+				b.status.fullSinceMs.Store(0)
 				b.o.Logger.Info("log has room again")
 			}
 			return err
 		}
 		if !full {
 			full = true
+			b.status.fullSinceMs.Store(b.o.Now().UnixMilli())
 			b.o.Logger.Error("log is full, devices are not acknowledged", "err", err)
 		}
 		b.m.full.Inc()
@@ -105,16 +107,18 @@ func (b *Bridge) retain(ctx context.Context) {
 // observe counts what a message yielded.
 func (b *Bridge) observe(m *telemetry.Message) {
 	b.m.messages.WithLabelValues(dialectLabel(m.Dialect)).Inc()
+	b.status.intake.took(m.ReceivedMs)
 	for i := range m.Records {
 		r := &m.Records[i]
 		b.m.records.WithLabelValues(r.Kind.String()).Inc()
 		if r.Kind == telemetry.KindRaw {
 			b.m.quarantined.WithLabelValues(string(r.Reason)).Inc()
+			b.status.intake.stray(r, m.Dialect, m.ReceivedMs)
 		}
 		if r.Clock == telemetry.ClockSuspect {
 			b.m.suspect.Inc()
 		}
-		b.status.heard(r, m.ReceivedMs)
+		b.status.seen.heard(r, m.Dialect, m.ReceivedMs)
 	}
 }
 

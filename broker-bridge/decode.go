@@ -26,6 +26,7 @@ func (b *Bridge) decodeAll(ctx context.Context, decoded chan<- *batch) {
 		case <-ctx.Done():
 			return
 		case <-poll.C:
+			b.status.intake.tick(b.o.Now())
 			next.requests = append(next.requests, b.poll()...)
 		case ask := <-b.asks:
 			ask()

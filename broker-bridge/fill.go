@@ -50,7 +50,7 @@ func (f *forwarder) readOne() (full bool, err error) {
 		}
 	}
 	if f.builder.Len() == 0 {
-		f.begun, f.held.First = time.Now(), f.record.Seq
+		f.begun, f.held.First, f.heldMs = time.Now(), f.record.Seq, f.record.ReceivedMs
 	}
 	full, err = f.builder.Add(f.record.Seq, f.record.Body, f.record.ChainBefore, f.record.ChainAfter)
 	switch {
@@ -93,6 +93,7 @@ func (f *forwarder) skip(err error) {
 	f.waiting = false
 	f.unsendable = append(f.unsendable, frame.Range{First: seq, Last: seq})
 	f.b.m.unsendable.Inc()
+	f.b.status.unsendable.Add(1)
 	f.b.o.Logger.Error("record cannot be sent, it is reported as missing", "seq", seq, "err", err)
 }
 
@@ -136,6 +137,10 @@ func (f *forwarder) announce(ctx context.Context, lost []frame.Range) error {
 
 // send seals what the builder holds into a frame and sends it. covers are the numbers that it speaks about.
 func (f *forwarder) send(ctx context.Context, covers ...frame.Range) error {
+	var firstMs int64 // an announcement of losses has none
+	if f.builder.Len() > 0 {
+		firstMs = f.heldMs
+	}
 	bytes, err := f.builder.Seal(f.b.o.Now().UnixMilli())
 	if err != nil {
 		return fmt.Errorf("seal frame: %w", err)
@@ -143,7 +148,8 @@ func (f *forwarder) send(ctx context.Context, covers ...frame.Range) error {
 	if err := f.up.Send(ctx, bytes); err != nil {
 		return fmt.Errorf("send frame: %w", err)
 	}
-	f.window.add(bytes, covers, time.Now())
+	f.window.add(bytes, covers, time.Now()).firstMs = firstMs
+	f.report()
 	f.b.m.frames.Inc()
 	f.b.m.frameBytes.Add(float64(len(bytes)))
 	return nil

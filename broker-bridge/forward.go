@@ -38,8 +38,8 @@ func (b *Bridge) Forward(ctx context.Context, up Uplink) error {
 		return err
 	}
 	defer f.close()
-	b.status.connected.Store(true)
-	defer b.status.connected.Store(false)
+	b.status.link.changed(true, b.o.Now().UnixMilli())
+	defer func() { b.status.link.changed(false, b.o.Now().UnixMilli()) }()
 	grown := make(chan struct{}, 1)
 	end := b.o.Log.End() // before the first look at the log
 	wg.Go(func() { b.watch(ctx, end, grown) })
@@ -67,6 +67,7 @@ type forwarder struct {
 	builder *frame.Builder
 	begun   time.Time   // when the builder got its first record
 	held    frame.Range // the records in the builder
+	heldMs  int64       // when the first of them was received
 
 	reader     *spool.Reader
 	record     spool.Record // read, and still to be put into the builder when waiting
@@ -100,6 +101,7 @@ func (f *forwarder) run(ctx context.Context, grown <-chan struct{}) error {
 		if err := f.fill(ctx); err != nil {
 			return ended(ctx, err)
 		}
+		f.report()
 		timer := f.timer()
 		select {
 		case <-ctx.Done():
@@ -165,10 +167,12 @@ func (f *forwarder) acknowledged(payload []byte) error {
 		f.stored = f.b.o.Log.Acknowledged()
 		f.unsendable = subtract(frame.MergeRanges(f.unsendable), frame.MergeRanges(ack.Stored))
 		f.window.acknowledge(ack.Stored)
+		f.b.status.link.acknowledged(ack.CollectorMs, f.b.o.Now().UnixMilli())
 	}
 	now := time.Now()
 	for _, r := range ack.Refused {
 		f.b.m.refused.WithLabelValues(refusalLabel(r.Reason)).Inc()
+		f.b.status.link.refusal(r, f.b.o.Now().UnixMilli())
 		if f.window.refuse(r, now) {
 			f.b.o.Logger.Error("city refuses frame", "reason", r.Reason, "first", r.First, "last", r.Last)
 		}
@@ -209,5 +213,5 @@ func refusalLabel(reason string) string {
 	case frame.RefusedBadSignature, frame.RefusedUnknownBridge, frame.RefusedBadChain, frame.RefusedMalformed, frame.RefusedForked:
 		return reason
 	}
-	return "other"
+	return refusedOther
 }

@@ -133,8 +133,8 @@ func TestDevicesHeard(t *testing.T) {
 		s.say("jishi/v1/cq01/dev/mill/link", `{"online":false,"will":true}`)
 		s.say("unknown/topic", "x")
 		want := []bridge.DeviceSeen{
-			{Device: "lathe", ReceivedMs: dawn, Records: 1, Online: true},
-			{Device: "mill", ReceivedMs: dawn + 60_000, OffsetMs: -1500, Records: 3},
+			{Device: "lathe", Dialect: "native", ReceivedMs: dawn, ValidMs: 60_000, Records: 1, Online: true},
+			{Device: "mill", Dialect: "native", ReceivedMs: dawn + 60_000, ValidMs: 60_000, OffsetMs: -1500, Clocked: true, Records: 3},
 		}
 		if diff := cmp.Diff(want, s.b.Devices()); diff != "" {
 			t.Errorf("devices heard (-want +got):\n%s", diff)

@@ -23,6 +23,7 @@ type outFrame struct {
 	due     time.Time     // when it is sent again
 	repeats int
 	refused string // the city's reason, "" when it gave none
+	firstMs int64  // when the first record in it was received; 0 when it carries none
 }
 
 const (
@@ -36,9 +37,11 @@ const (
 
 func (w *window) full() bool { return len(w.out) >= w.size }
 
-// add takes a frame that has just been sent. covers are merged.
-func (w *window) add(bytes []byte, covers []frame.Range, now time.Time) {
-	w.out = append(w.out, &outFrame{bytes: bytes, covers: covers, due: now.Add(w.timeout)})
+// add takes a frame that has just been sent, and returns what it keeps of it. covers are merged.
+func (w *window) add(bytes []byte, covers []frame.Range, now time.Time) *outFrame {
+	f := &outFrame{bytes: bytes, covers: covers, due: now.Add(w.timeout)}
+	w.out = append(w.out, f)
+	return f
 }
 
 // acknowledge takes ranges that are stored, and forgets the frames that are wholly among them.

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 const (
@@ -226,6 +227,22 @@ func (l *Log) Stats() Stats {
 		s.MissingRecords += r.count()
 	}
 	return s
+}
+
+// Limits are the bounds within which a log is kept, as its Options had them.
+type Limits struct {
+	MaxBytes     int64         // 0 = no bound
+	MinFreeBytes int64         // 0 = not looked at
+	MaxAge       time.Duration // 0 = no bound
+	Audit        time.Duration
+	DropOldest   bool
+}
+
+// Limits returns the bounds that the log was opened with.
+func (l *Log) Limits() Limits {
+	return Limits{
+		MaxBytes: l.o.MaxBytes, MinFreeBytes: l.o.MinFreeBytes, MaxAge: l.o.MaxAge, Audit: l.o.Audit, DropOldest: l.o.DropOldest,
+	}
 }
 
 // err returns why the log takes nothing more, nil if it does.

@@ -74,6 +74,9 @@ func (m *metrics) gauges(l *Log) {
 	gauge("missing_records", "Lost records that the city does not know of.", func(s Stats) float64 { return float64(s.MissingRecords) })
 	gauge("held_bytes", "Bytes in segments.", func(s Stats) float64 { return float64(s.Bytes) })
 	gauge("disk_free_bytes", "Bytes free on the log's disk; -1 when unknown.", func(s Stats) float64 { return float64(s.FreeBytes) })
+	m.collectors = append(m.collectors, f.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "jishi_log_room_bytes", Help: "Bytes that the log can still take within its bounds; -1 when unknown.",
+	}, func() float64 { return float64(l.Room()) }))
 	gauge("failed", "1 after a failed write or sync, until the log is opened again.", func(s Stats) float64 {
 		if s.Failed != nil {
 			return 1

@@ -17,6 +17,39 @@ const (
 	boundFree  = "min_free_bytes"
 )
 
+// Room returns how many bytes the log could still take within its bounds if it deleted all that the city has; 0 when it is
+// full, and -1 when nothing bounds it and the disk does not say. With DropOldest it never is full, and the room says when dropping begins. It asks
+// the file system for the free space.
+func (l *Log) Room() int64 {
+	l.mu.RLock()
+	deletable := l.deletableLocked()
+	needed := l.heldLocked() - deletable + 48*int64(len(l.acked)+len(l.lost)) + l.unwritten.Load() + reserve
+	l.mu.RUnlock()
+	room := int64(-1)
+	if l.o.MaxBytes > 0 {
+		room = max(0, l.o.MaxBytes-needed)
+	}
+	free, err := l.o.FS.Free(l.dir)
+	if err != nil {
+		return room
+	}
+	if free = max(0, free+deletable-l.o.MinFreeBytes); room < 0 || free < room {
+		return free
+	}
+	return room
+}
+
+// deletableLocked returns the bytes of the oldest segments that hold nothing the city does not have.
+func (l *Log) deletableLocked() (bytes int64) {
+	for i := range len(l.segments) - 1 {
+		if r, ok := l.numbersLocked(i); ok && !l.acked.containsAll(r) {
+			break
+		}
+		bytes += l.segments[i].size
+	}
+	return bytes
+}
+
 // freeSpace remembers how much of the disk is free, so that not every append asks.
 type freeSpace struct {
 	bytes int64
