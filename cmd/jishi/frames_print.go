@@ -34,6 +34,7 @@ type pieceHead struct {
 	header    *frame.Header // nil for a log
 	bytes     int
 	signature signature
+	refused   string // why the city refused it, of a file in its quarantine
 	epoch     uint64 // of a log
 }
 
@@ -104,8 +105,12 @@ func (p *tablePrinter) frame(head *pieceHead) error {
 	if len(h.Missing) > 0 {
 		missing = " missing " + rangesText(h.Missing) + ","
 	}
-	return p.line("# %s @%d: %s, %d messages %d-%d,%s %d bytes, sent %s, signature %s",
-		printable(head.path), head.offset, nameOf(h), h.Count, h.First, h.Last(), missing, head.bytes, shanghai(h.SentMs), head.signature)
+	refused := ""
+	if head.refused != "" {
+		refused = ", 被拒 refused: " + head.refused
+	}
+	return p.line("# %s @%d: %s, %d messages %d-%d,%s %d bytes, sent %s, signature %s%s",
+		printable(head.path), head.offset, nameOf(h), h.Count, h.First, h.Last(), missing, head.bytes, shanghai(h.SentMs), head.signature, refused)
 }
 
 // content is what a record says, in one line.
@@ -214,6 +219,7 @@ type jsonRecord struct {
 	Link      string             `json:"link,omitempty"`
 	Reason    string             `json:"reason,omitempty"`
 	Detail    string             `json:"detail,omitempty"`
+	Refused   string             `json:"refused,omitempty"` // why the city refused its frame
 	jsonPayload
 }
 
@@ -255,6 +261,7 @@ func recordOf(head *pieceHead, m *telemetry.Message, r *telemetry.Record) *jsonR
 		jsonOrigin: originOf("record", head.name()), Seq: m.Seq, Kind: r.Kind.String(), Device: r.Device, Channel: r.Channel,
 		Event: instant(r.EventMs), Received: instant(m.ReceivedMs), Clock: r.Clock.String(), ValidMs: r.ValidMs,
 		Retained: r.Retained, Dialect: m.Dialect, State: r.State, Card: r.Card, Reason: string(r.Reason), Detail: r.Detail,
+		Refused: head.refused,
 	}
 	if r.DeviceMs != 0 {
 		out.DeviceSay = instant(r.DeviceMs)

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/jishi-telemetry/jishi/collector"
 	"github.com/jishi-telemetry/jishi/internal/frame"
 	"github.com/jishi-telemetry/jishi/internal/registry"
 	"github.com/jishi-telemetry/jishi/internal/spool"
@@ -97,7 +98,7 @@ func (l *look) unfit(path string, file *bufio.Reader) string {
 		return "is a segment of a bridge's log: name its directory, " + filepath.Dir(path)
 	case len(start) == 0:
 		return "is empty: want at least one frame"
-	case !bytes.Contains(start, []byte("jishi frame ")):
+	case refusedFor(path) == "" && !bytes.Contains(start, []byte("jishi frame ")):
 		return "is no file of frames: want a length and then a frame at byte 0 (docs/frame.md §10)"
 	case l.raw:
 		return "--raw needs the log of a bridge: frames do not carry messages as they were received"
@@ -105,9 +106,19 @@ func (l *look) unfit(path string, file *bufio.Reader) string {
 	return ""
 }
 
+// refusedFor is why the city refused the frames of a file, "" when it is none of a quarantine's.
+func refusedFor(path string) string {
+	name, _ := collector.ParseQuarantineName(path)
+	return name.Reason
+}
+
 // frame takes one frame of a file.
 func (l *look) frame(v *verdict, offset int64, b []byte) error {
 	where := fmt.Sprintf("%s: at byte %d", v.path, offset)
+	refused := refusedFor(v.path)
+	if refused != "" {
+		where += ", refused: " + refused
+	}
 	f, err := frame.Parse(b)
 	if err != nil {
 		l.faults.add(where, "no frame: %w", err)
@@ -144,7 +155,7 @@ func (l *look) frame(v *verdict, offset int64, b []byte) error {
 	if !l.print {
 		return nil
 	}
-	head := pieceHead{path: v.path, offset: offset, header: &f.Header, bytes: f.Size, signature: signature}
+	head := pieceHead{path: v.path, offset: offset, header: &f.Header, bytes: f.Size, signature: signature, refused: refused}
 	return l.out.records(&head, messages, &l.filter)
 }
 
