@@ -78,6 +78,19 @@ func TestParseStat(t *testing.T) {
 	}
 }
 
+func TestParseStatus(t *testing.T) {
+	t.Parallel()
+	const status = "Name:\tjishi\nVmHWM:\t   61440 kB\nVmRSS:\t    1024 kB\nRssAnon:\t 5 kB\n"
+	if got, err := parseStatus(status); err != nil || got != (memory{now: 1 << 20, peak: 60 << 20}) {
+		t.Errorf("parseStatus = %+v, %v, want 1 MiB and 60 MiB", got, err)
+	}
+	for _, bad := range []string{"", "VmRSS:\t5 kB\n", "VmHWM:\t5 kB\nVmRSS:\tmany\n"} {
+		if _, err := parseStatus(bad); err == nil {
+			t.Errorf("parseStatus(%q) has no error", bad)
+		}
+	}
+}
+
 // TestMessagesAreWhatBothSidesRead: every message is one sample of four readings with the device's own time, and no two
 // of a device share an instant, where a store would keep one.
 func TestMessagesAreWhatBothSidesRead(t *testing.T) {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/ed25519"
 	"fmt"
 	"os"
 	"strings"
@@ -10,8 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/jishi-telemetry/jishi/collector"
-	"github.com/jishi-telemetry/jishi/internal/evidence"
 	"github.com/jishi-telemetry/jishi/internal/mqtt"
 )
 
@@ -64,65 +61,26 @@ func measureBridge(ctx context.Context, b *bench) error {
 	return nil
 }
 
-// countingStore takes evidence and keeps nothing: what is measured ends where the store begins.
-type countingStore struct {
-	evidence.Store
-	messages atomic.Int64
-}
-
-// Write implements evidence.Store.
-func (s *countingStore) Write(_ context.Context, batches []evidence.Batch) ([]evidence.Outcome, error) {
-	out := make([]evidence.Outcome, len(batches))
-	for i := range batches {
-		for j := range batches[i].Messages {
-			out[i].Accepted += len(batches[i].Messages[j].Records)
-		}
-		s.messages.Add(int64(len(batches[i].Messages)))
-	}
-	return out, nil
-}
-
 // toCity returns the messages that pass in a second through bridge, city broker and collector.
 func (b *bench) toCity(ctx context.Context, messages []message) (float64, error) {
 	ctx, cancel := context.WithTimeout(ctx, bridgeLimit)
 	defer cancel()
-	city, cityAddr, err := b.mosquitto(ctx)
-	if err != nil {
-		return 0, err
-	}
-	defer city.stop()
 	s, err := b.newSite(0)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { _ = os.RemoveAll(s.dir) }()
-
-	store := &countingStore{}
-	c, err := collector.New(collector.Options{
-		Store: store, BridgeKeys: func(string, string, int64) []ed25519.PublicKey { return []ed25519.PublicKey{s.key} },
-	})
+	c, err := b.startCity(ctx, s)
 	if err != nil {
 		return 0, err
 	}
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	collecting, stop := context.WithCancel(ctx)
-	defer stop()
-	var collected error
-	wg.Go(func() {
-		collected = c.Run(collecting, mqtt.ClientOptions{URL: "tcp://" + cityAddr, ClientID: "bench-collector", CleanSession: true})
-	})
-	bridge, err := b.startBridge(ctx, s, cityAddr)
+	defer c.stop()
+	bridge, err := b.startBridge(ctx, s, c.addr, benchLinger)
 	if err != nil {
 		return 0, err
 	}
 	defer bridge.stop()
-	if err := await(ctx, readyWithin, "the collector has subscribed", func() (bool, error) {
-		return strings.Contains(city.output.String(), "bench-collector 1 "), collected
-	}); err != nil {
-		return 0, err
-	}
-	rate, err := rateUntil(ctx, bridge.addr, messages, func() int { return int(store.messages.Load()) })
+	rate, err := rateUntil(ctx, bridge.addr, messages, c.stored)
 	if err != nil {
 		return 0, fmt.Errorf("%w; the bridge says:\n%s", err, bridge.output)
 	}
@@ -156,18 +114,29 @@ func (b *bench) mosquittoBridge(ctx context.Context, messages []message, persist
 	defer wg.Wait()
 	defer client.Close()
 
-	base, baseAddr, err := b.mosquitto(ctx, append(persistence,
-		"connection city", "address "+cityAddr, "remote_clientid bench-bridge", "cleansession false", "notifications false", "topic # out 1")...)
+	base, baseAddr, err := b.mosquittoTo(ctx, city, cityAddr, persistence...)
 	if err != nil {
 		return 0, err
 	}
 	defer base.stop()
-	if err := await(ctx, readyWithin, "mosquitto's bridge has connected", func() (bool, error) {
-		return strings.Contains(city.output.String(), "as bench-bridge"), nil
-	}); err != nil {
-		return 0, err
-	}
 	return rateUntil(ctx, baseAddr, messages, func() int { return int(received.Load()) })
+}
+
+// mosquittoTo starts a mosquitto that passes everything on to the city's, at QoS 1 and in a session that outlives it.
+func (b *bench) mosquittoTo(ctx context.Context, city *process, cityAddr string, extra ...string) (p *process, addr string, err error) {
+	p, addr, err = b.mosquitto(ctx, append(extra,
+		"connection city", "address "+cityAddr, "remote_clientid bench-bridge", "cleansession false", "notifications false", "topic # out 1")...)
+	if err != nil {
+		return nil, "", err
+	}
+	err = await(ctx, readyWithin, "mosquitto's bridge has connected", func() (bool, error) {
+		return strings.Contains(city.output.String(), "as bench-bridge"), nil
+	})
+	if err != nil {
+		p.stop()
+		return nil, "", err
+	}
+	return p, addr, nil
 }
 
 // rateUntil floods a broker over two connections and returns the messages in a second until arrived says that all have

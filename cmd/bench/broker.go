@@ -45,7 +45,7 @@ func (b *bench) bridgePubacks(ctx context.Context, loads []load) (float64, error
 		return 0, err
 	}
 	defer func() { _ = os.RemoveAll(s.dir) }()
-	bridge, err := b.startBridge(ctx, s, "")
+	bridge, err := b.startBridge(ctx, s, "", benchLinger)
 	if err != nil {
 		return 0, err
 	}

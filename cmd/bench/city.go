@@ -133,7 +133,7 @@ func (b *bench) jishiPassage(ctx context.Context, loads []load, profiled bool) (
 		return p, err
 	}
 	defer collect.stop()
-	bridge, err := b.startBridge(ctx, s, brokerAddr)
+	bridge, err := b.startBridge(ctx, s, brokerAddr, benchLinger)
 	if err != nil {
 		return p, err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"strconv"
 	"time"
@@ -73,17 +74,29 @@ func (m *meter) say(atMs int64) []byte {
 // deviceMessages are n messages of all devices in turn, each device every ten seconds and on a millisecond of its own, the
 // last about a minute ago: no two points collide, and no clock is in doubt.
 func deviceMessages(n int, now time.Time) []message {
-	rounds := (n + devices - 1) / devices
-	fromMs := now.Add(-time.Minute).UnixMilli() - int64(rounds)*stepMs
-	meters := make([]*meter, devices)
-	for i := range meters {
-		meters[i] = newMeter(i)
-	}
 	out := make([]message, 0, n)
-	for i := range n {
-		m := meters[i%devices]
-		m.step()
-		out = append(out, message{m.topic, m.say(fromMs + int64(i/devices)*stepMs + int64(i%devices))})
+	for m := range deviceStream(n, now) {
+		out = append(out, m.message)
 	}
 	return out
+}
+
+// deviceStream gives the same messages out one by one, each as if it were received at once.
+func deviceStream(n int, now time.Time) iter.Seq[timedMessage] {
+	return func(yield func(timedMessage) bool) {
+		rounds := (n + devices - 1) / devices
+		fromMs := now.Add(-time.Minute).UnixMilli() - int64(rounds)*stepMs
+		meters := make([]*meter, devices)
+		for i := range meters {
+			meters[i] = newMeter(i)
+		}
+		for i := range n {
+			m := meters[i%devices]
+			m.step()
+			atMs := fromMs + int64(i/devices)*stepMs + int64(i%devices)
+			if !yield(timedMessage{message{m.topic, m.say(atMs)}, atMs}) {
+				return
+			}
+		}
+	}
 }

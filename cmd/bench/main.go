@@ -39,6 +39,8 @@ func parts() []part {
 		{"log", measureLog},
 		{"bridge", measureBridge},
 		{"broker", measureBroker},
+		{"backlog", measureBacklog},
+		{"steady", measureSteady},
 		{"city", measureCity},
 		{"uplink", measureUplink},
 		{"usage", measureUsage},
@@ -48,12 +50,12 @@ func parts() []part {
 
 // options are what the command line says.
 type options struct {
-	runs, messages, machines int
-	only                     string
-	jishi, tools             string // the binary under test; the folder with influxd and telegraf
-	dir, data                string
-	profiles                 string
-	markdown                 bool
+	runs, messages, backlog, machines int
+	only                              string
+	jishi, tools                      string // the binary under test; the folder with influxd and telegraf
+	dir, data                         string
+	profiles                          string
+	markdown                          bool
 }
 
 func parseOptions(args []string, stderr io.Writer) (options, error) {
@@ -66,6 +68,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	f.SetOutput(stderr)
 	f.IntVar(&o.runs, "runs", 3, "how often each figure is measured; the median is printed, 1 to 99")
 	f.IntVar(&o.messages, "messages", 200_000, "device messages of one run through the whole path, 1000 to 10000000")
+	f.IntVar(&o.backlog, "backlog", 2_000_000, "records that wait on disk when the city comes back, 10000 to 100000000; ten million take 3 GB")
 	f.IntVar(&o.machines, "machines", 300, "machines of the base that is settled, 1 to 1000")
 	f.StringVar(&o.only, "only", "", "measure only these, by comma: "+strings.Join(names, ","))
 	f.StringVar(&o.jishi, "jishi", "bin/jishi", "the binary to measure")
@@ -92,6 +95,7 @@ func (o *options) validate(rest, names []string) error {
 	}
 	within("runs", o.runs, 1, 99)
 	within("messages", o.messages, 1000, 10_000_000)
+	within("backlog", o.backlog, 10_000, 100_000_000)
 	within("machines", o.machines, 1, 1000)
 	for name := range strings.SplitSeq(o.only, ",") {
 		if name != "" && !strings.Contains(","+strings.Join(names, ",")+",", ","+name+",") {

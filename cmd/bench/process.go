@@ -116,6 +116,40 @@ func parseStat(stat string) (time.Duration, error) {
 	return time.Duration(user+system) * tick, errors.Join(errUser, errSystem)
 }
 
+// memory is what a process holds of the machine's, in bytes: now, and at most since it began.
+type memory struct {
+	now, peak float64
+}
+
+func (p *process) memory() (memory, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		return memory{}, fmt.Errorf("read memory of %s: %w", p.name, err)
+	}
+	return parseStatus(string(status))
+}
+
+// parseStatus reads the resident memory from /proc/PID/status.
+func parseStatus(status string) (memory, error) {
+	var m memory
+	for line := range strings.Lines(status) {
+		name, value, _ := strings.Cut(line, ":")
+		into := map[string]*float64{"VmRSS": &m.now, "VmHWM": &m.peak}[name]
+		if into == nil {
+			continue
+		}
+		var kib float64
+		if _, err := fmt.Sscanf(value, "%f kB", &kib); err != nil {
+			return m, fmt.Errorf("read memory: %q: %w", line, err)
+		}
+		*into = kib * 1024
+	}
+	if m.now == 0 || m.peak == 0 {
+		return m, fmt.Errorf("read memory: %q has no VmRSS and VmHWM", status)
+	}
+	return m, nil
+}
+
 // clocks are the processor times of several processes at one moment.
 type clocks map[*process]time.Duration
 

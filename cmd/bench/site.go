@@ -51,6 +51,9 @@ func (b *bench) newSite(machines int) (*site, error) {
 	return s, s.writeRegistry()
 }
 
+// logDir is where the site's bridge has its log.
+func (s *site) logDir() string { return filepath.Join(s.dir, "bridge", "log") }
+
 func (s *site) writeRegistry() (err error) {
 	f, err := os.Create(filepath.Join(s.dir, "registry", "base.yaml"))
 	if err != nil {
@@ -117,15 +120,19 @@ type running struct {
 	admin string
 }
 
-// startBridge starts the site's bridge with its broker; uplink is the city's broker, "" for none.
-func (b *bench) startBridge(ctx context.Context, s *site, uplink string) (*running, error) {
+// startBridge starts the site's bridge with its broker; uplink is the city's broker, "" for none, and linger how long
+// frames wait, 0 for the bridge's own default.
+func (b *bench) startBridge(ctx context.Context, s *site, uplink string, linger time.Duration) (*running, error) {
 	r, err := newRunning()
 	if err != nil {
 		return nil, err
 	}
 	args := []string{
 		"bridge", "--data.dir", filepath.Join(s.dir, "bridge"), "--base.code", baseCode, "--bridge.id", bridgeID,
-		"--broker.addr", r.addr, "--bridge.linger", benchLinger.String(), "--log.level", "warn",
+		"--broker.addr", r.addr, "--log.level", "warn",
+	}
+	if linger > 0 {
+		args = append(args, "--bridge.linger", linger.String())
 	}
 	if uplink != "" {
 		args = append(args, "--uplink.url", "tcp://"+uplink)

@@ -112,7 +112,7 @@ func recorded(r *sim.Recording) iter.Seq2[timedMessage, error] {
 // framed decodes messages and puts them into frames as a bridge does, with each of the lingers, and reports the bytes. A
 // linger of 0 waits until a frame is full.
 func (b *bench) framed(ctx context.Context, what string, lingers []time.Duration, messages iter.Seq2[timedMessage, error]) error {
-	router, err := dialect.NewRouter([]dialect.Dialect{native.New(native.Options{}), mtconnect.New()})
+	router, err := newRouter()
 	if err != nil {
 		return err
 	}
@@ -149,6 +149,11 @@ func (b *bench) framed(ctx context.Context, what string, lingers []time.Duration
 		b.reportUplink(what+", "+frames, raw, series{float64(bridges[i].sent)})
 	}
 	return nil
+}
+
+// newRouter has the dialects of the messages that the bench knows.
+func newRouter() (*dialect.Router, error) {
+	return dialect.NewRouter([]dialect.Dialect{native.New(native.Options{}), mtconnect.New()})
 }
 
 // decoded is what a bridge makes of a message; what it cannot read travels as far as its quarantine keeps it.
