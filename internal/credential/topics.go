@@ -107,10 +107,9 @@ func compile(patterns []string, name, clientID, base string) []filter {
 			continue
 		}
 		p = strings.NewReplacer(placeName, name, placeClientID, clientID, placeBase, cmp.Or(base, "+")).Replace(p)
-		rest, open := strings.CutSuffix(p, "#")
-		f := filter{open: open}
-		if rest = strings.TrimSuffix(rest, "/"); rest != "" || !open {
-			f.levels = strings.Split(rest, "/")
+		f := filter{levels: strings.Split(p, "/")}
+		if last := len(f.levels) - 1; f.levels[last] == "#" {
+			f.levels, f.open = f.levels[:last], true
 		}
 		out = append(out, f)
 	}
