@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/spf13/cobra"
 
+	bridge "github.com/jishi-telemetry/jishi/broker-bridge"
 	"github.com/jishi-telemetry/jishi/internal/frame"
 )
 
@@ -37,7 +39,7 @@ func (p *process) bridge(ctx context.Context, cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	b, broker, err := p.startBridge(ctx, key)
+	b, from, err := p.startIntake(ctx, key)
 	if err != nil {
 		return err
 	}
@@ -51,8 +53,21 @@ func (p *process) bridge(ctx context.Context, cmd *cobra.Command) error {
 	if err := p.startAdmin(ctx); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "broker: %s\nbridge: %s/%s\npublic key 公钥: %s\n", broker.Addr(), base, id, frame.PublicText(publicKey(key)))
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "broker: %s\nbridge: %s/%s\npublic key 公钥: %s\n", from, base, id, frame.PublicText(publicKey(key)))
 	return err
+}
+
+// startIntake starts the bridge with what its messages come from, and returns where that is.
+func (p *process) startIntake(ctx context.Context, key ed25519.PrivateKey) (b *bridge.Bridge, from string, err error) {
+	if url := p.c.String("source.url"); url != "" {
+		b, err = p.startSource(ctx, key)
+		return b, url, err
+	}
+	b, broker, err := p.startBridge(ctx, key)
+	if err != nil {
+		return nil, "", err
+	}
+	return b, broker.Addr(), nil
 }
 
 // startAdmin serves /healthz and /metrics, and profiles when admin.pprof is set, for processes that have no API, unless

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"crypto/ed25519"
 	"errors"
@@ -11,22 +10,15 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"regexp"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
 	"github.com/jishi-telemetry/jishi/api"
-	bridge "github.com/jishi-telemetry/jishi/broker-bridge"
 	"github.com/jishi-telemetry/jishi/collector"
 	"github.com/jishi-telemetry/jishi/internal/calendar"
 	"github.com/jishi-telemetry/jishi/internal/config"
-	"github.com/jishi-telemetry/jishi/internal/dialect"
-	"github.com/jishi-telemetry/jishi/internal/dialect/mtconnect"
-	"github.com/jishi-telemetry/jishi/internal/dialect/native"
-	"github.com/jishi-telemetry/jishi/internal/dialect/shelly"
-	"github.com/jishi-telemetry/jishi/internal/dialect/tasmota"
 	"github.com/jishi-telemetry/jishi/internal/evidence"
 	"github.com/jishi-telemetry/jishi/internal/evidence/embedded"
 	"github.com/jishi-telemetry/jishi/internal/evidence/influx"
@@ -179,73 +171,6 @@ func publicKey(key ed25519.PrivateKey) ed25519.PublicKey {
 		panic("jishi: an Ed25519 key without its public half") // crypto/ed25519 promises that it has one
 	}
 	return public
-}
-
-// dialects are all decoders, those with a topic root of their own first.
-func dialects(c *settings) (*dialect.Router, error) {
-	zone, err := time.LoadLocation(c.String("tasmota.zone"))
-	if err != nil {
-		return nil, usageError{config.Problems{c.Problem("tasmota.zone", "没有此时区，如 Asia/Shanghai", "no such zone; want one like Asia/Shanghai")}}
-	}
-	plugs, err := shelly.New(shelly.Options{})
-	if err != nil {
-		return nil, err
-	}
-	meters, err := tasmota.New(tasmota.Options{Zone: zone, TelePeriod: c.Duration("tasmota.tele-period")})
-	if err != nil {
-		return nil, err
-	}
-	return dialect.NewRouter([]dialect.Dialect{native.New(native.Options{}), mtconnect.New(), plugs, meters})
-}
-
-// frameTopic matches the topics between bridges and collectors, which a broker routes and never captures.
-var frameTopic = regexp.MustCompile(`^jishi/v1/[^/]+/[^/]+/(frame|ack)$`)
-
-// startBridge starts the base's broker and bridge; the bridge does not forward yet.
-func (p *process) startBridge(ctx context.Context, key ed25519.PrivateKey) (*bridge.Bridge, *mqtt.Broker, error) {
-	log, err := p.openLog()
-	if err != nil {
-		return nil, nil, err
-	}
-	router, err := dialects(p.c)
-	if err != nil {
-		return nil, nil, err
-	}
-	var broker *mqtt.Broker
-	b, err := bridge.New(bridge.Options{
-		Base: p.base, ID: p.c.String("bridge.id"), Log: log, Key: key, Dialects: router,
-		Window: int(p.c.Int("bridge.window")), Linger: cmp.Or(p.c.Duration("bridge.linger"), p.linger), AckTimeout: p.c.Duration("bridge.ack-timeout"),
-		MaxPayloadBytes: int(p.c.Size("bridge.max-payload-bytes")), ReplayClock: p.replay,
-		Publish: func(r dialect.Request) error { return broker.Publish(r.Topic, r.Payload, r.Retain, r.QoS) },
-		Route: func(in mqtt.Inbound) {
-			// A subscriber at the base that misses a message still finds it in the log.
-			_ = broker.Publish(in.Topic, in.Payload, in.Retain, in.QoS) //nolint:errcheck // see above
-		},
-		Logger: p.log.With("part", "bridge"), Registerer: p.metrics,
-	})
-	if err != nil {
-		return nil, nil, err
-	}
-	if p.guard, err = p.openGuard(); err != nil {
-		return nil, nil, err
-	}
-	options := mqtt.BrokerOptions{
-		Capture: func(topic string) bool { return !frameTopic.MatchString(topic) },
-		Deliver: b.Deliver, Oversized: b.Deliver, MaxPayloadBytes: max(int(p.c.Size("bridge.max-payload-bytes")), 512<<10),
-		Logger: p.log.With("part", "broker"), Registerer: p.metrics,
-	}
-	p.guard.listen(p.c, &options)
-	if broker, err = mqtt.NewBroker(options); err != nil {
-		return nil, nil, err
-	}
-	p.stack.Go(ctx, "bridge", b.Run)
-	if err := broker.Start(); err != nil {
-		return nil, nil, fmt.Errorf("start the base's broker (--broker.addr): %w", err)
-	}
-	p.stack.Go(ctx, "credentials", p.guard.watch(broker))
-	p.stack.Add("broker", func(context.Context) error { return broker.Close() })
-	p.log.Info("broker listens", "addr", broker.Addr(), "tls_addr", broker.TLSAddr())
-	return b, broker, nil
 }
 
 // startCollector starts a collector on the city's broker.
