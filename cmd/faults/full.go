@@ -15,7 +15,7 @@ import (
 // The smallest log that the settings allow, and messages with so many blanks that it fills in seconds.
 const (
 	smallLog = 64 << 20
-	blanks   = 8 << 10
+	blanks   = 32 << 10
 )
 
 // fillLog cuts the WAN until the log has reached its bound, and mends it: meanwhile no device is acknowledged.
@@ -119,11 +119,8 @@ func inOrder(ctx context.Context, store evidence.Store) (func(n int) map[message
 	}, nil
 }
 
-// diskBytes is the size of the small file system; ballast is what something else has on it.
-const (
-	diskBytes = 24 << 20
-	ballast   = 20 << 20
-)
+// diskBytes is the size of the small file system.
+const diskBytes = 24 << 20
 
 // fillDisk gives the log a small disk that something else fills, again and again: writes fail in the middle, the bridge
 // ends, and cannot start before there is room.
@@ -142,7 +139,7 @@ func fillDisk(ctx context.Context, h *harness) (err error) {
 	}
 	defer func() { err = errors.Join(err, unmount()) }()
 	in, err := h.install(ctx, plan{
-		logDir: filepath.Join(dir, "log"), bridge: []string{"--spool.min-free-bytes", "1", "--spool.audit", "1s", "--spool.max-bytes", "64MiB"},
+		logDir: filepath.Join(dir, "log"), bridge: []string{"--spool.min-free-bytes", "0", "--spool.audit", "1s", "--spool.max-bytes", "64MiB"},
 	})
 	if err != nil {
 		return err
@@ -160,7 +157,7 @@ func fillDisk(ctx context.Context, h *harness) (err error) {
 	return h.settle(ctx, in, devices, r)
 }
 
-// squeeze fills the disk until the bridge has ended or refuses, frees it, and waits for the recovery.
+// squeeze fills the disk until the bridge has ended, frees it, and waits for the recovery.
 func (in *installation) squeeze(ctx context.Context, path string, t *tally, r *row) error {
 	if err := in.recovered(ctx, t, t.count()); err != nil {
 		return err
@@ -169,40 +166,29 @@ func (in *installation) squeeze(ctx context.Context, path string, t *tally, r *r
 	if err := fillRest(path); err != nil {
 		return err
 	}
-	before := -1
-	if err := await(ctx, hurryWithin, "nothing is acknowledged any more", func() (bool, error) {
-		quiet := before == t.count()
-		before = t.count()
-		return quiet && (in.bridge.hasEnded() || in.refuses(ctx)), nil
-	}); err != nil {
+	if err := await(ctx, hurryWithin, "the bridge has ended", func() (bool, error) { return in.bridge.hasEnded(), nil }); err != nil {
 		return err
 	}
-	if in.bridge.hasEnded() {
-		if err := in.bridge.start(ctx); err == nil {
-			in.bridge.stop() // it found room for its state, and ends at the next message or refuses
+	// As whoever looks after the process would: it is started again while there is no room, and ends again.
+	if in.bridge.start(ctx) == nil {
+		if err := pause(ctx, 200*time.Millisecond); err != nil {
+			return err
 		}
+		in.bridge.kill()
 	}
-	freed := time.Now()
+	freed, before := time.Now(), t.count()
 	in.wan.mend()
 	if err := os.Remove(path); err != nil {
 		return fmt.Errorf("free the disk: %w", err)
 	}
-	if in.bridge.hasEnded() {
-		if err := in.bridge.start(ctx); err != nil {
-			return err
-		}
+	if err := in.bridge.start(ctx); err != nil {
+		return err
 	}
 	if err := in.recovered(ctx, t, before); err != nil {
 		return err
 	}
 	r.take(outcome{recovery: time.Since(freed)})
 	return nil
-}
-
-// refuses reports whether the bridge lives and its log takes nothing.
-func (in *installation) refuses(ctx context.Context) bool {
-	n, err := metric(ctx, in.adminAddr, "jishi_log_refused_appends_total")
-	return err == nil && n > 0
 }
 
 // fillRest writes a file until the disk has no room.

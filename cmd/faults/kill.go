@@ -43,6 +43,14 @@ func killBroker(ctx context.Context, h *harness) error {
 	})
 }
 
+// killAny kills one after the other in no order.
+func killAny(ctx context.Context, h *harness) error {
+	return h.kill(ctx, killing{fault: "kill -9 of any of the four", runs: h.runs, fresh: 5, victim: func(in *installation, run int) *server {
+		all := in.servers()
+		return all[h.random("kill-any", run).IntN(len(all))]
+	}})
+}
+
 // wipeBroker kills the city's broker and takes away everything that it had kept.
 func wipeBroker(ctx context.Context, h *harness) error {
 	return h.kill(ctx, killing{

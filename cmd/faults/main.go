@@ -42,6 +42,7 @@ func parts() []part {
 		{"kill-collector", killCollector},
 		{"kill-influxd", killInfluxd},
 		{"kill-broker", killBroker},
+		{"kill-any", killAny},
 		{"wiped-broker", wipeBroker},
 		{"two-collectors", twoCollectors},
 		{"week", cutForAWeek},

@@ -58,7 +58,8 @@ func (h *harness) mosquitto(dir, addr string) (*server, error) {
 	}, nil
 }
 
-// influxd is an InfluxDB 1.8 that syncs its log at every write, which is its default, at an address that stays.
+// influxd is an InfluxDB 1.8 that syncs its log at every write, which is its default, at an address that stays. It is
+// without Flux, which nothing here asks for and which takes seconds to start.
 func (h *harness) influxd(dir, addr string) (*server, error) {
 	binary, err := h.tool("influxd")
 	if err != nil {
@@ -67,7 +68,7 @@ func (h *harness) influxd(dir, addr string) (*server, error) {
 	text := fmt.Sprintf("reporting-disabled = true\nbind-address = \"127.0.0.1:0\"\n[meta]\n  dir = %q\n"+
 		"[data]\n  dir = %q\n  wal-dir = %q\n  query-log-enabled = false\n[monitor]\n  store-enabled = false\n"+
 		"[subscriber]\n  enabled = false\n[continuous_queries]\n  enabled = false\n"+
-		"[http]\n  bind-address = %q\n  flux-enabled = true\n  log-enabled = false\n",
+		"[http]\n  bind-address = %q\n  flux-enabled = false\n  log-enabled = false\n",
 		filepath.Join(dir, "meta"), filepath.Join(dir, "data"), filepath.Join(dir, "wal"), addr)
 	conf := filepath.Join(dir, "influxd.conf")
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {

@@ -17,11 +17,11 @@ import (
 type row struct {
 	Fault        string   `json:"fault"`
 	Runs         int      `json:"runs"`
-	Acknowledged int      `json:"acknowledged"`      // messages for which a device got its PUBACK
-	Stored       int      `json:"stored"`            // of these, in the evidence store
-	Reported     int      `json:"missing_reported"`  // of these, not stored, and the city knows that their numbers are missing
-	Lost         int      `json:"lost"`              // of these, neither
-	Duplicated   int      `json:"duplicated"`        // copies in the store beyond the first of each
+	Acknowledged int      `json:"acknowledged"`       // messages for which a device got its PUBACK
+	Stored       int      `json:"stored"`             // of these, in the evidence store
+	Reported     int      `json:"missing_reported"`   // of these, not stored, and the city knows that their numbers are missing
+	Lost         int      `json:"lost"`               // of these, neither
+	Duplicated   int      `json:"duplicated"`         // copies in the store beyond the first of each
 	RecoveryS    *float64 `json:"longest_recovery_s"` // nil where there is nothing to wait for
 	Failures     []string `json:"failures,omitempty"` // what else was wrong
 }
@@ -61,7 +61,9 @@ func (r *row) recovery() string {
 }
 
 // held reports whether the promise was kept.
-func (r *row) held() bool { return r.Lost == 0 && r.Duplicated == 0 && len(r.Failures) == 0 && r.Acknowledged > 0 }
+func (r *row) held() bool {
+	return r.Lost == 0 && r.Duplicated == 0 && len(r.Failures) == 0 && r.Acknowledged > 0
+}
 
 // errLost is returned when a promise was broken.
 var errLost = errors.New("a promise was broken")

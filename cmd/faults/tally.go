@@ -103,6 +103,17 @@ func (t *tally) open() []messageID {
 	return out
 }
 
+// settled reports whether everything that was said is acknowledged.
+func (t *tally) settled() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	said := 0
+	for _, acked := range t.devices {
+		said += len(acked)
+	}
+	return t.acks == said
+}
+
 // promised returns, for each device, the last message that it was told is safe.
 func (t *tally) promised() []int {
 	t.mu.Lock()
