@@ -110,7 +110,7 @@ func readMapping(path string) (*mapping.Mapping, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read mapping: %w", err)
 	}
-	defer f.Close() //nolint:errcheck // nothing was written to it
+	defer f.Close()
 	// One byte over the limit is enough for the parser to refuse it.
 	text, err := io.ReadAll(io.LimitReader(f, strictyaml.MaxBytes+1))
 	if err != nil {

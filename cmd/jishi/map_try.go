@@ -185,7 +185,7 @@ func (t *trial) recording(ctx context.Context, path string, stdin io.Reader) (er
 		if err != nil {
 			return fmt.Errorf("open the recording: %w", err)
 		}
-		defer f.Close() //nolint:errcheck // nothing was written to it
+		defer f.Close()
 		in = f
 	}
 	if in, err = unpacked(in); err != nil {
