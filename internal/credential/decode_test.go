@@ -24,7 +24,6 @@ func hashed(password string) string { return credential.NewHash([]byte(password)
 // known is a hash that looks the same in every run.
 const known = "$argon2id$v=19$m=8,t=1,p=1$MDEyMzQ1Njc4OWFiY2RlZg$AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
 
-
 func TestParse(t *testing.T) {
 	t.Parallel()
 	text := `

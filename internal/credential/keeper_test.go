@@ -122,7 +122,9 @@ func TestAdmit(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) { // refusals take a second
-				k := f.open(func(o *credential.Options) { o.Now = func() time.Time { return time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC) } })
+				k := f.open(func(o *credential.Options) {
+					o.Now = func() time.Time { return time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC) }
+				})
 				begin := time.Now()
 				p, err := k.Admit(t.Context(), tt.login)
 				if !errors.Is(err, tt.want) || (p == nil) != (tt.want != nil) {

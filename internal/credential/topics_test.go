@@ -37,7 +37,9 @@ func drawFilter(t *rapid.T, label string) []string {
 	return levels
 }
 
-func compiled(levels []string) filter { return compile([]string{strings.Join(levels, "/")}, "", "", "")[0] }
+func compiled(levels []string) filter {
+	return compile([]string{strings.Join(levels, "/")}, "", "", "")[0]
+}
 
 func TestFilterCoversTopicsAsTheSpecificationSays(t *testing.T) {
 	t.Parallel()

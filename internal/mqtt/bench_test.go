@@ -3,6 +3,7 @@ package mqtt_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -72,36 +73,62 @@ func flood(b *testing.B, nc net.Conn, topic string, n, window int) {
 
 func BenchmarkBrokerCapture(b *testing.B) {
 	for _, connections := range []int{1, 50} {
-		b.Run(fmt.Sprintf("connections=%d", connections), func(b *testing.B) {
-			broker, err := mqtt.NewBroker(mqtt.BrokerOptions{
-				Addr: "127.0.0.1:0", Capture: func(string) bool { return true }, Deliver: func(m mqtt.Inbound) { m.Ack() },
+		b.Run(fmt.Sprintf("connections=%d", connections), func(b *testing.B) { benchmarkCapture(b, connections, nil) })
+		b.Run(fmt.Sprintf("guarded,connections=%d", connections), func(b *testing.B) {
+			benchmarkCapture(b, connections, func(_ context.Context, l mqtt.Login) (*mqtt.Permit, error) {
+				return &mqtt.Permit{
+					Name: l.ClientID, MayPublish: func(topic string) bool { return strings.HasPrefix(topic, "base/b1/dev/") },
+					MessagesPerSecond: 1e9, Burst: 1e6, MaxPayloadBytes: 1 << 20,
+				}, nil
 			})
-			if err != nil {
-				b.Fatal(err)
-			}
-			if err := broker.Start(); err != nil {
-				b.Fatal(err)
-			}
-			defer broker.Close()
-			var devices []*peer
-			for i := range connections {
-				devices = append(devices, device(b, broker, func(c *packets.ConnectPacket) {
-					c.ClientIdentifier = fmt.Sprint("meter-", i)
-				}))
-			}
-			b.ReportAllocs()
-			b.ResetTimer()
-			var all sync.WaitGroup
-			for i, d := range devices {
-				n := b.N / connections
-				if i == 0 {
-					n += b.N % connections
-				}
-				all.Go(func() { flood(b, d, fmt.Sprintf("base/b1/dev/%d/data", i), n, 1000) })
-			}
-			all.Wait()
-			report(b)
 		})
+	}
+}
+
+func benchmarkCapture(b *testing.B, connections int, admit func(context.Context, mqtt.Login) (*mqtt.Permit, error)) {
+	broker, err := mqtt.NewBroker(mqtt.BrokerOptions{
+		Addr: "127.0.0.1:0", Capture: func(string) bool { return true }, Deliver: func(m mqtt.Inbound) { m.Ack() }, Admit: admit,
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := broker.Start(); err != nil {
+		b.Fatal(err)
+	}
+	defer broker.Close()
+	var devices []*peer
+	for i := range connections {
+		devices = append(devices, device(b, broker, func(c *packets.ConnectPacket) {
+			c.ClientIdentifier = fmt.Sprint("meter-", i)
+		}))
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	var all sync.WaitGroup
+	for i, d := range devices {
+		n := b.N / connections
+		if i == 0 {
+			n += b.N % connections
+		}
+		all.Go(func() { flood(b, d, fmt.Sprintf("base/b1/dev/%d/data", i), n, 1000) })
+	}
+	all.Wait()
+	report(b)
+}
+
+// BenchmarkBrokerPublish is what passing a message on costs when nobody waits for it, as at most bases.
+func BenchmarkBrokerPublish(b *testing.B) {
+	broker, err := mqtt.NewBroker(mqtt.BrokerOptions{Addr: "127.0.0.1:0"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer broker.Close()
+	payload := []byte(benchPayload)
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := broker.Publish("tele/plug-17/SENSOR", payload, false, 1); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 

@@ -34,12 +34,7 @@ func device(t testing.TB, b *mqtt.Broker, change ...func(*packets.ConnectPacket)
 // knock connects and returns the broker's answer.
 func knock(t testing.TB, b *mqtt.Broker, change ...func(*packets.ConnectPacket)) (*peer, byte) {
 	t.Helper()
-	nc, err := net.Dial("tcp", b.Addr())
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &peer{t, nc}
-	t.Cleanup(func() { _ = nc.Close() })
+	p := dialPeer(t, b)
 	connect := packets.NewControlPacket(packets.Connect).(*packets.ConnectPacket)
 	connect.ProtocolName, connect.ProtocolVersion = "MQTT", 4
 	connect.CleanSession, connect.Keepalive, connect.ClientIdentifier = true, 60, "meter-1"
@@ -48,6 +43,16 @@ func knock(t testing.TB, b *mqtt.Broker, change ...func(*packets.ConnectPacket))
 	}
 	p.send(connect)
 	return p, expect[*packets.ConnackPacket](p).ReturnCode
+}
+
+func dialPeer(t testing.TB, b *mqtt.Broker) *peer {
+	t.Helper()
+	nc, err := net.Dial("tcp", b.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = nc.Close() })
+	return &peer{t, nc}
 }
 
 func (p *peer) send(packet packets.ControlPacket) {
