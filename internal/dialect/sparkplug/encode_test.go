@@ -69,7 +69,9 @@ func (m metric) property(key string, value metric) metric {
 	return m.bytes(9, string(metric(nil).bytes(1, key).bytes(2, string(value))))
 }
 
-func (m metric) unit(text string) metric { return m.property("engUnit", metric(nil).varint(1, 12).bytes(8, text)) }
+func (m metric) unit(text string) metric {
+	return m.property("engUnit", metric(nil).varint(1, 12).bytes(8, text))
+}
 
 func (m metric) quality(code uint64) metric {
 	return m.property("Quality", metric(nil).varint(1, 3).varint(3, code))

@@ -25,6 +25,9 @@ type sequence struct {
 	next    uint8
 	// missing has the instant of the bridge's clock at which each missing number was noticed.
 	missing map[uint8]int64
+	// lostMs is the instant at which a message was missed that cannot come any more, for its number has come around
+	// again; 0 for none.
+	lostMs int64
 	// strayMs is the instant of the first stray since the last message in order; 0 for none.
 	strayMs int64
 	// seen are digests of the last messages, by which a repeat is told from another message of the same number.
@@ -32,15 +35,16 @@ type sequence struct {
 	seenAt uint8
 }
 
-// start begins anew after a birth of the node.
+// start begins anew after a birth of the node. A birth that says no number means 0, as the specification wants it and as
+// encoders leave it out that do not write zeros.
 func (s *sequence) start(h header) {
-	*s = sequence{started: h.ordered, next: h.seq + 1}
+	*s = sequence{started: true, next: h.seq + 1}
 }
 
 // take says how a message stands. old marks one that the node sent before its birth by its own clock: if it is not the
 // next one, its number belongs to the session before.
 func (s *sequence) take(h header, digest uint64, old bool, nowMs int64) verdict {
-	if !h.ordered {
+	if !h.ordered && (!s.started || s.next != 0) {
 		return unordered
 	}
 	if s.repeat(digest) {
@@ -51,11 +55,12 @@ func (s *sequence) take(h header, digest uint64, old bool, nowMs int64) verdict 
 		return unordered
 	}
 	gap := h.seq - s.next
-	_, missed := s.missing[h.seq]
+	sinceMs, missed := s.missing[h.seq]
 	switch {
 	case gap == 0:
-		// A number that is still missing from the round before will not come any more.
-		delete(s.missing, h.seq)
+		if missed {
+			s.give(h.seq, sinceMs)
+		}
 		s.next, s.strayMs = h.seq+1, 0
 		return inOrder
 	case missed:
@@ -71,10 +76,21 @@ func (s *sequence) take(h header, digest uint64, old bool, nowMs int64) verdict 
 		s.missing = make(map[uint8]int64)
 	}
 	for n := s.next; n != h.seq; n++ {
+		if sinceMs, missed := s.missing[n]; missed {
+			s.give(n, sinceMs)
+		}
 		s.missing[n] = nowMs
 	}
 	s.next = h.seq + 1
 	return ahead
+}
+
+// give gives up a message that was missed a round ago.
+func (s *sequence) give(seq uint8, sinceMs int64) {
+	delete(s.missing, seq)
+	if s.lostMs == 0 || sinceMs < s.lostMs {
+		s.lostMs = sinceMs
+	}
 }
 
 func (s *sequence) repeat(digest uint64) bool {
@@ -90,7 +106,7 @@ func (s *sequence) repeat(digest uint64) bool {
 
 // overdue reports whether something has been missing or out of order for the time given.
 func (s *sequence) overdue(nowMs, timeoutMs int64) bool {
-	if s.strayMs != 0 && nowMs-s.strayMs >= timeoutMs {
+	if s.strayMs != 0 && nowMs-s.strayMs >= timeoutMs || s.lostMs != 0 && nowMs-s.lostMs >= timeoutMs {
 		return true
 	}
 	for _, sinceMs := range s.missing {

@@ -312,6 +312,7 @@ func (r *reading) up(src *source) {
 		// The node's clock is behind the bridge's, which dated the death.
 		r.d.clock.Date(&rec, 0, r.m.ReceivedMs, false)
 	}
+	src.latestMs = max(src.latestMs, rec.EventMs)
 	r.add(rec)
 }
 

@@ -2,13 +2,9 @@ package sparkplug_test
 
 import (
 	"errors"
-	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/jishi-telemetry/jishi/internal/dialect"
 	"github.com/jishi-telemetry/jishi/internal/dialect/dialecttest"
@@ -50,31 +46,38 @@ func legible(requests []dialect.Request) []dialect.Request {
 
 func TestDialect(t *testing.T) { dialecttest.Run(t, fresh) }
 
-// live answers as the dialect does, without the records of stored history: a message that the broker did not retain may
-// hold them, and they are held here to what dialecttest asks of retained ones.
-type live struct {
-	*sparkplug.Dialect
-	complain func(string)
+// check says what is wrong with an answer whatever the message was, or "". A message that the broker did not retain may
+// hold stored history, whose records are held to what dialecttest asks of retained ones.
+func check(m dialect.Message, res dialect.Result, err error) string {
+	now, then := split(res.Records, m.Retained)
+	if problem := dialecttest.Check(m, dialect.Result{Records: now}, err); problem != "" {
+		return problem
+	}
+	m.Retained = true
+	return dialecttest.Check(m, dialect.Result{Records: then}, nil)
 }
+
+// split parts the records that are as retained as their message from those that are not.
+func split(records []telemetry.Record, retained bool) (same, other []telemetry.Record) {
+	for i := range records {
+		if records[i].Retained == retained {
+			same = append(same, records[i])
+		} else {
+			other = append(other, records[i])
+		}
+	}
+	return same, other
+}
+
+// live answers as the dialect does, without the records of stored history, which it checks by itself.
+type live struct{ *sparkplug.Dialect }
 
 func (l live) Decode(m dialect.Message) (dialect.Result, error) {
 	res, err := l.Dialect.Decode(m)
-	if m.Retained {
-		return res, err
+	if problem := check(m, res, err); problem != "" {
+		panic(problem)
 	}
-	var now, then []telemetry.Record
-	for i := range res.Records {
-		if res.Records[i].Retained {
-			then = append(then, res.Records[i])
-		} else {
-			now = append(now, res.Records[i])
-		}
-	}
-	m.Retained = true
-	if problem := dialecttest.Check(m, dialect.Result{Records: then}, nil); problem != "" {
-		l.complain(problem)
-	}
-	res.Records = now
+	res.Records, _ = split(res.Records, m.Retained)
 	return res, err
 }
 
@@ -90,7 +93,7 @@ func FuzzDecode(f *testing.F) {
 				panic(err)
 			}
 		}
-		return live{Dialect: d, complain: func(problem string) { panic(problem) }}
+		return live{d}
 	})
 }
 
@@ -151,106 +154,4 @@ func TestOptionsAreChecked(t *testing.T) {
 			t.Errorf("New(%+v) = %v, want an error that names %s", o, err, field)
 		}
 	}
-}
-
-// stage is a decoder with a clock: each line of a test publishes something and says what must come of it.
-type stage struct {
-	t       *testing.T
-	d       *sparkplug.Dialect
-	nowMs   int64
-	base    int64
-	hearing []string // what the last message became
-}
-
-func play(t *testing.T, o sparkplug.Options) *stage {
-	t.Helper()
-	return &stage{t: t, d: must(o), nowMs: start, base: start}
-}
-
-const start = int64(1_750_000_000_000)
-
-// at sets the bridge's clock to milliseconds after the start.
-func (s *stage) at(ms int64) *stage {
-	s.nowMs = s.base + ms
-	return s
-}
-
-// send publishes a payload to the topic of a verb and ids, and returns the records and requests, and the error's detail.
-func (s *stage) send(verb, ids string, p []byte) *stage {
-	s.t.Helper()
-	m := dialect.Message{Topic: "spBv1.0/g/" + verb + "/" + ids, Payload: p, ReceivedMs: s.nowMs}
-	res, err := live{Dialect: s.d, complain: func(problem string) { s.t.Error(problem) }}.Decode(m)
-	if problem := dialecttest.Check(m, res, err); problem != "" {
-		s.t.Error(problem)
-	}
-	// Decoded once: the records of history are what live leaves out, so they are asked for in their own tests.
-	s.hearing = s.lines(res, err)
-	return s
-}
-
-// hear publishes as send does, without leaving history out.
-func (s *stage) hear(verb, ids string, p []byte) *stage {
-	s.t.Helper()
-	res, err := s.d.Decode(dialect.Message{Topic: "spBv1.0/g/" + verb + "/" + ids, Payload: p, ReceivedMs: s.nowMs})
-	s.hearing = s.lines(res, err)
-	return s
-}
-
-// lines writes an answer with times in milliseconds after the start.
-func (s *stage) lines(res dialect.Result, err error) []string {
-	var out []string
-	for i := range res.Records {
-		out = append(out, s.line(&res.Records[i]))
-	}
-	for _, q := range res.Requests {
-		out = append(out, "ask "+q.Topic[strings.LastIndexByte(q.Topic, '/')+1:])
-	}
-	if err != nil {
-		out = append(out, "error "+err.Error())
-	}
-	return out
-}
-
-func (s *stage) line(r *telemetry.Record) string {
-	line := dialecttest.Line(r)
-	fields := strings.Fields(line)
-	for i, f := range fields {
-		f, said := strings.CutPrefix(f, "said=")
-		if at, err := time.Parse("2006-01-02T15:04:05.000Z", f); err == nil {
-			fields[i] = "@" + time.Duration(at.UnixMilli()-s.base).String()
-			fields[i] = strings.ReplaceAll(time.Duration((at.UnixMilli()-s.base)*1e6).String(), "0s", "0s")
-			if said {
-				fields[i] = "said=" + fields[i]
-			}
-		}
-	}
-	return strings.Join(fields, " ")
-}
-
-// want compares what the last message became; an error line need only begin as wanted.
-func (s *stage) want(lines ...string) *stage {
-	s.t.Helper()
-	got := slices.Clone(s.hearing)
-	for i := range got {
-		if i < len(lines) && strings.HasPrefix(got[i], "error ") && strings.HasPrefix(got[i], lines[i]) {
-			got[i] = lines[i]
-		}
-	}
-	if diff := cmp.Diff(lines, got, cmpopts.EquateEmpty()); diff != "" {
-		s.t.Errorf("at %v (-want +got):\n%s", time.Duration((s.nowMs-s.base)*1e6), diff)
-	}
-	return s
-}
-
-// poll says which nodes must be asked now.
-func (s *stage) poll(nodes ...string) *stage {
-	s.t.Helper()
-	var got []string
-	for _, q := range s.d.Poll(s.nowMs) {
-		got = append(got, q.Topic[strings.LastIndexByte(q.Topic, '/')+1:])
-	}
-	if diff := cmp.Diff(nodes, got, cmpopts.EquateEmpty()); diff != "" {
-		s.t.Errorf("polled at %v (-want +got):\n%s", time.Duration((s.nowMs-s.base)*1e6), diff)
-	}
-	return s
 }
