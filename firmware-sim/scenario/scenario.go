@@ -3,7 +3,7 @@
 // without any hardware. It refuses what cannot be: an unknown key, an impossible timetable, a person in two places, a
 // negative rate; every mistake is reported with its file, line, value and what would be right.
 //
-// The package holds what a file says and nothing random: package model makes days of it.
+// The package holds what a file says and nothing random: package plant makes days of it.
 package scenario
 
 import "time"
@@ -92,7 +92,7 @@ func Kinds() []Kind {
 type Machine struct {
 	ID, Name string
 	Kind     Kind
-	// Model overrides figures of the kind's physical model, by name such as "run_w"; package model lists them.
+	// Model overrides figures of the kind's physical model, by name such as "run_w"; package plant lists them.
 	Model map[string]float64
 	// Devices speak for it, at most one of each role at any instant.
 	Devices []Device

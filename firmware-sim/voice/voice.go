@@ -1,5 +1,5 @@
 // Package voice says what a machine, a meter or a reader would say on MQTT: the exact topics and payloads of real devices,
-// made from what truly happened (package model). Each dialect has its own file. It is for the simulator, which hands the
+// made from what truly happened (package plant). Each dialect has its own file. It is for the simulator, which hands the
 // messages on, breaks them on purpose, and knows from what a message is meant to tell how much of the truth could be
 // seen. The package refuses every decoder of the product: the two must agree without sharing a line.
 package voice
@@ -7,7 +7,7 @@ package voice
 import (
 	"math/rand/v2"
 
-	"github.com/jishi-telemetry/jishi/firmware-sim/model"
+	"github.com/jishi-telemetry/jishi/firmware-sim/plant"
 	"github.com/jishi-telemetry/jishi/firmware-sim/scenario"
 	"github.com/jishi-telemetry/jishi/internal/span"
 )
@@ -87,11 +87,11 @@ type Input struct {
 	// First is true on the scenario's first day, when devices announce themselves.
 	First bool
 	// Machine is what the device's machine did; nil for a reader.
-	Machine *model.MachineDay
+	Machine *plant.MachineDay
 	// At is when the device stands at this machine; the whole day unless it is swapped.
 	At span.Set
 	// Taps are what happened at the reader.
-	Taps []model.Tap
+	Taps []plant.Tap
 	Conditions
 	// Rand is the device's own source of chance for the day.
 	Rand *rand.Rand

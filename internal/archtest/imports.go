@@ -19,6 +19,7 @@ func levels() [][]string {
 		{"internal/calibrate"},
 		{"internal/ledger", "internal/seal"},
 		{"internal/settle"},
+		{"firmware-sim/scenario", "firmware-sim/plant", "firmware-sim/voice"},
 		{"broker-bridge", "collector", "api", "api/console", "firmware-sim"},
 		{"cmd/*"},
 	}
@@ -41,6 +42,9 @@ func neighbours() [][2]string {
 		{"internal/dialect/*", "internal/dialect/card"},
 		{"internal/evidence/*", "internal/evidence"},
 		{"api", "api/console"},
+		{"firmware-sim/plant", "firmware-sim/scenario"},
+		{"firmware-sim/voice", "firmware-sim/scenario"},
+		{"firmware-sim/voice", "firmware-sim/plant"},
 	}
 }
 

@@ -1,11 +1,11 @@
-// Package model makes what truly happens of a scenario: on each day which person was where, which class was held, what
+// Package plant makes what truly happens of a scenario: on each day which person was where, which class was held, what
 // each machine did and which power it drew. It is the simulator's truth, from which package voice makes what devices say
 // and package sim the ledger that the product is compared with. It refuses to know dialects, messages and every package
 // that derives figures: it is the oracle.
 //
 // A day is a function of the scenario, its seed and the day: days may be made in any order and concurrently. What goes on
 // from day to day (counters, session numbers) belongs to the voices.
-package model
+package plant
 
 import (
 	"github.com/jishi-telemetry/jishi/internal/span"
