@@ -27,7 +27,7 @@ func newAccept() *cobra.Command {
 			"over the phone; later answers must be signed by the same city. Start the bridge again afterwards.",
 		Example: "  jishi bridge accept cq01-b1.approval",
 	}
-	c := withSettingsNamed(cmd, "base.code", "bridge.id", "bridge.key")
+	c := withSettingsNamed(cmd, "base.code", "bridge.id", "bridge.key", "card.key")
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return c.run(cmd, func(context.Context) error { return accept(c, cmd, args[0], yes) })
@@ -59,7 +59,7 @@ func accept(c *settings, cmd *cobra.Command, file string, yes bool) error {
 	}
 	a := &acceptance{
 		approval: approval, key: c.path("bridge.key", "bridge.key"),
-		pin: filepath.Join(c.dir, cityPinName), cardPath: filepath.Join(c.dir, cardKeyName),
+		pin: filepath.Join(c.dir, cityPinName), cardPath: c.path("card.key", cardKeyName),
 	}
 	if base, id := c.String("base.code"), c.String("bridge.id"); approval.Base != base || approval.Bridge != id {
 		return usageError{fmt.Errorf("%s is for bridge %s/%s, this is %s/%s (--base.code, --bridge.id)", file, approval.Base, approval.Bridge, base, id)}
