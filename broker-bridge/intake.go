@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -129,9 +130,7 @@ func (i *intakes) status(now time.Time) (IntakeStatus, QuarantineStatus) {
 			in.PerSecond = float64(in.Messages-i.pace[0].messages) / took
 		}
 	}
-	for reason, n := range i.byReason {
-		q.ByReason[reason] = n
-	}
+	maps.Copy(q.ByReason, i.byReason)
 	for _, s := range i.strays {
 		q.Recent = append(q.Recent, *s)
 	}

@@ -40,10 +40,15 @@ type Inspection struct {
 }
 
 // Inspect opens the log in a directory for looking. The picture is of this moment: what is appended later is not in it.
-// The error is ErrNoLog when there is none, and ErrVersion when another version of the program wrote it. The caller
-// closes the Inspection.
+// The error is ErrNoLog when there is none, ErrVersion when another version of the program wrote it, and ErrRenewing while
+// a renewal is half done. The caller closes the Inspection.
 func Inspect(dir string) (*Inspection, error) {
-	i := &Inspection{o: Options{}.withDefaults()}
+	return inspect(dir, nil)
+}
+
+// inspect is Inspect on any file system; nil is the real one.
+func inspect(dir string, fsys FS) (*Inspection, error) {
+	i := &Inspection{o: Options{FS: fsys}.withDefaults()}
 	if err := i.look(dir); err != nil {
 		return nil, fmt.Errorf("inspect log in %s: %w", dir, err)
 	}
@@ -53,6 +58,9 @@ func Inspect(dir string) (*Inspection, error) {
 // look reads the state before it lists the segments, so that every number below the state's end must be in them, unless
 // it was deleted since [L-15.3].
 func (i *Inspection) look(dir string) error {
+	if d, err := findDecided(i.o.FS, dir); err != nil || d != nil {
+		return errors.Join(err, ErrRenewing) // [L-16.6]
+	}
 	path := filepath.Join(dir, stateName)
 	data, err := i.o.FS.ReadFile(path)
 	none := errors.Is(err, fs.ErrNotExist)

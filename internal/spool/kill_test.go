@@ -23,6 +23,10 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, appendForEver(dir))
 		os.Exit(1)
 	}
+	if dir := os.Getenv(renewDir); dir != "" {
+		fmt.Fprintln(os.Stderr, renewForEver(dir))
+		os.Exit(1)
+	}
 	os.Exit(m.Run())
 }
 

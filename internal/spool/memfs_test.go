@@ -134,12 +134,14 @@ func resize(b []byte, n int) []byte {
 func (m *memFS) MkdirAll(string, fs.FileMode) error { return nil }
 func (m *memFS) Free(string) (int64, error)         { return 1 << 40, nil }
 
-func (m *memFS) ReadDir(string) ([]fs.DirEntry, error) {
+func (m *memFS) ReadDir(dir string) ([]fs.DirEntry, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var out []fs.DirEntry
 	for _, name := range slices.Sorted(maps.Keys(m.files)) {
-		out = append(out, fs.FileInfoToDirEntry(memInfo{filepath.Base(name), 0}))
+		if filepath.Dir(name) == dir {
+			out = append(out, fs.FileInfoToDirEntry(memInfo{filepath.Base(name), 0}))
+		}
 	}
 	return out, m.step()
 }

@@ -28,6 +28,7 @@ type foundSegment struct {
 func (l *Log) recover() error {
 	r := &recovery{l: l}
 	for _, step := range []func() error{
+		r.finishRenewal,
 		r.readState,
 		r.findSegments,
 		r.chooseEpoch,
