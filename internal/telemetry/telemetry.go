@@ -203,8 +203,11 @@ const (
 	MaxRecords = 4096
 )
 
-// StateUnavailable is the word of a source that knows no value, as MTConnect says it.
-const StateUnavailable = "UNAVAILABLE"
+// The words of a source that knows no value.
+const (
+	StateUnavailable = "UNAVAILABLE" // as MTConnect says it
+	StateStale       = "STALE"       // as Sparkplug's quality says it: the last value is no longer vouched for
+)
 
 // The quantities that dialects map their fields to. The name is the InfluxDB field and carries the unit.
 const (

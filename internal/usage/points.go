@@ -18,7 +18,7 @@ func PointOf(r *telemetry.Record) (Point, bool) {
 		p.Word = r.State
 		p.PowerW, p.HasPower = r.Value(telemetry.PowerW)
 		p.EnergyWh, p.HasEnergy = r.Value(telemetry.EnergyWh)
-		p.Void = r.State == telemetry.StateUnavailable && !p.HasPower
+		p.Void = !p.HasPower && (r.State == telemetry.StateUnavailable || r.State == telemetry.StateStale)
 		return p, true
 	}
 	return Point{}, false

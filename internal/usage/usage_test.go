@@ -354,6 +354,7 @@ func TestWhatEndsPower(t *testing.T) {
 	window := span.Span{StartMs: 0, EndMs: 100_000}
 	for name, ending := range map[string]telemetry.Record{
 		"no value":           {Kind: telemetry.KindSample, Clock: telemetry.ClockDevice, EventMs: 40_000, State: telemetry.StateUnavailable},
+		"stale":              {Kind: telemetry.KindSample, Clock: telemetry.ClockDevice, EventMs: 40_000, State: telemetry.StateStale},
 		"link down":          {Kind: telemetry.KindLink, Clock: telemetry.ClockReceived, EventMs: 40_000, Link: telemetry.LinkOffline},
 		"remembered as down": {Kind: telemetry.KindLink, Clock: telemetry.ClockReceived, EventMs: 40_000, Link: telemetry.LinkWill, Retained: true},
 	} {
