@@ -52,6 +52,10 @@ func New(o Options) (*Bridge, error) {
 // It may be called concurrently; the messages of one caller keep their order.
 func (b *Bridge) Deliver(in mqtt.Inbound) { b.inbox.put(in) }
 
+// Offer is Deliver for who must not wait, such as whoever publishes a request of a dialect and hands it back as a broker
+// would that the bridge subscribes to. It reports whether the message was taken.
+func (b *Bridge) Offer(in mqtt.Inbound) bool { return b.inbox.offer(in) }
+
 // Run decodes and commits what Deliver takes, until ctx ends (then nil) or the log fails (then its error: the process is
 // to be restarted, since a disk that failed once is not trusted again). It may be called once.
 func (b *Bridge) Run(ctx context.Context) error {

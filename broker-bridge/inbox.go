@@ -39,6 +39,22 @@ func (i *inbox) put(in mqtt.Inbound) {
 	}
 }
 
+// offer is put for who must not wait: it reports whether there was room.
+func (i *inbox) offer(in mqtt.Inbound) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.ended || i.bytes+size(in) > maxInboxBytes {
+		return false
+	}
+	select {
+	case i.queue <- in:
+		i.bytes += size(in)
+		return true
+	default:
+		return false
+	}
+}
+
 func (i *inbox) reserve(bytes int) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()

@@ -16,6 +16,9 @@ import (
 // frameTopic matches the topics between bridges and collectors, which a broker routes and never captures.
 var frameTopic = regexp.MustCompile(`^jishi/v1/[^/]+/[^/]+/(frame|ack)$`)
 
+// sparkplugRoot is where the Sparkplug dialect's topics begin.
+const sparkplugRoot = "spBv1.0/"
+
 // bridgeOptions are those of the process's bridge, whatever its messages come from.
 func (p *process) bridgeOptions(key ed25519.PrivateKey) (bridge.Options, error) {
 	log, err := p.openLog()
@@ -41,13 +44,20 @@ func (p *process) startBridge(ctx context.Context, key ed25519.PrivateKey) (*bri
 		return nil, nil, err
 	}
 	var broker *mqtt.Broker
-	o.Publish = func(r dialect.Request) error { return broker.Publish(r.Topic, r.Payload, r.Retain, r.QoS) }
+	var b *bridge.Bridge
+	o.Publish = func(r dialect.Request) error {
+		err := broker.Publish(r.Topic, r.Payload, r.Retain, r.QoS)
+		if err == nil && strings.HasPrefix(r.Topic, sparkplugRoot) {
+			// A Sparkplug host hears its own commands, and counts on it. One that finds no room is asked again.
+			b.Offer(mqtt.Inbound{Topic: r.Topic, Payload: r.Payload, QoS: r.QoS, Ack: func() {}})
+		}
+		return err
+	}
 	o.Route = func(in mqtt.Inbound) {
 		// A subscriber at the base that misses a message still finds it in the log.
 		_ = broker.Publish(in.Topic, in.Payload, in.Retain, in.QoS) //nolint:errcheck // see above
 	}
-	b, err := bridge.New(o)
-	if err != nil {
+	if b, err = bridge.New(o); err != nil {
 		return nil, nil, err
 	}
 	if p.guard, err = p.openGuard(); err != nil {
