@@ -170,6 +170,8 @@ func choosePassword(stdin io.Reader, given bool) (string, error) {
 // editError says what to do when a file could not be edited. The password is lost with it: nobody has used it yet.
 func editError(path, name string, d credential.Device, err error) error {
 	switch {
+	case errors.Is(err, credential.ErrEntry):
+		return usageError{err}
 	case errors.Is(err, credential.ErrUnknown), errors.Is(err, credential.ErrExists):
 		return usageError{fmt.Errorf("%s: %s: %w", path, name, err)}
 	case errors.Is(err, credential.ErrByHand) && d.Name != "":

@@ -21,6 +21,8 @@ var (
 	ErrUnknown = errors.New("文件中没有此名 / no entry of that name in the file")
 	// ErrExists: there is an entry of that name already.
 	ErrExists = errors.New("文件中已有此名 / there is an entry of that name already")
+	// ErrEntry: the entry that was to be added has mistakes; Problems follow.
+	ErrEntry = errors.New("此项有误 / the entry has mistakes")
 	// ErrFull: the entry has so many passwords that have not ended that it cannot have another.
 	ErrFull = errors.New("未过期的密码过多，请先删去旧的 / too many passwords that have not ended, remove old ones first")
 	// ErrByHand: the file is written in a way that cannot be edited without risk.
@@ -154,6 +156,10 @@ func Add(text []byte, d Device) ([]byte, error) {
 	}
 	if _, ok := e.before.Find(d.Name); ok {
 		return nil, ErrExists
+	}
+	alone := strings.Join(append([]string{"devices:"}, write(d, 2)...), "\n")
+	if _, err := Parse(d.Name, []byte(alone)); err != nil {
+		return nil, fmt.Errorf("%w:\n%w", ErrEntry, err)
 	}
 	switch items := e.devices.Items; {
 	case len(items) > 0:

@@ -21,12 +21,14 @@ type topics struct{ publish, subscribe []string }
 // dialect calls the device.
 func ownTopics() map[string]topics {
 	native := "jishi/v1/{base}/dev/{username}/#"
-	own := []string{"{username}/#"}
 	return map[string]topics{
-		"":         {publish: []string{"{username}/#", native}, subscribe: []string{"{username}/#", native}},
-		"esp-rfid": {publish: own, subscribe: own},
-		"esphome":  {publish: []string{"{username}/#", "homeassistant/+/{username}/#"}, subscribe: own},
-		"mapping":  {publish: own, subscribe: own},
+		"": {publish: []string{"{username}/#", native}, subscribe: []string{"{username}/#", native}},
+		"esphome": {
+			publish:   []string{"{username}/#", "homeassistant/+/{username}/#", "esphome/discover/{username}"},
+			subscribe: []string{"{username}/#"},
+		},
+		"esprfid": {publish: []string{"{username}/#", "esprfid/{username}/#"}, subscribe: []string{"{username}/#", "esprfid/{username}/#"}},
+		"mapping": {publish: []string{"{username}/#"}, subscribe: []string{"{username}/#"}},
 		"mtconnect": {
 			publish:   []string{"MTConnect/+/{username}/#", "MTConnect/{username}/#"},
 			subscribe: []string{"MTConnect/+/{username}/#", "MTConnect/{username}/#"},
@@ -61,7 +63,7 @@ func Dialects() []string {
 
 // shared are first levels that many devices use together: a name that is one of them would own all their topics.
 func shared() []string {
-	return []string{"cmnd", "homeassistant", "homie", "jishi", "MTConnect", "shellies", "spBv1.0", "stat", "STATE", "tasmota", "tele", "zigbee2mqtt"}
+	return []string{"cmnd", "esphome", "esprfid", "homeassistant", "homie", "jishi", "MTConnect", "shellies", "spBv1.0", "stat", "STATE", "tasmota", "tele", "zigbee2mqtt"}
 }
 
 // topicsOf are the filters in force for an entry.

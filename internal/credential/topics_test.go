@@ -110,7 +110,7 @@ func TestOwnTopics(t *testing.T) {
 		},
 		"esphome":     {publish: []string{"u/sensor/power/state", "u/status", "homeassistant/sensor/u/power/config"}, subscribe: []string{"u/#"}, refused: []string{"v/status"}},
 		"zigbee2mqtt": {publish: []string{"zigbee2mqtt/plug", "zigbee2mqtt/bridge/state"}, subscribe: []string{"zigbee2mqtt/plug/set"}, refused: []string{"u/x", "tele/u/SENSOR"}},
-		"esp-rfid":    {publish: []string{"u", "u/send"}, subscribe: []string{"u/cmd"}, refused: []string{"v"}},
+		"esprfid":     {publish: []string{"u", "u/send", "esprfid/u/send"}, subscribe: []string{"u/cmd"}, refused: []string{"v", "esprfid/v/send"}},
 		"mapping":     {publish: []string{"u/any/thing"}, subscribe: []string{"u/#"}, refused: []string{"v/any"}},
 	}
 	for _, dialect := range append(Dialects(), "") {
