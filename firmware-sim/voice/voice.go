@@ -49,6 +49,9 @@ const (
 	Birth
 	// Tapped: a card was held to a reader.
 	Tapped
+	// Wrong: what it says of the state or the power is not so (a stuck sensor, a spike): until its next message a consumer
+	// believes something else than what is true.
+	Wrong
 )
 
 // Has reports whether the set holds all of t.

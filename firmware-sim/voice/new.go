@@ -1,0 +1,54 @@
+package voice
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/jishi-telemetry/jishi/firmware-sim/scenario"
+)
+
+// maker makes a dialect's voice.
+type maker func(Spec) (Voice, Identity, error)
+
+// makerOf finds who speaks a dialect; nil when nobody does.
+func makerOf(d scenario.Dialect) maker {
+	switch d {
+	case scenario.Native:
+		return nil
+	case scenario.MTConnect:
+		return nil
+	case scenario.MTConnectDocument:
+		return nil
+	case scenario.Sparkplug:
+		return nil
+	case scenario.ESPRFID:
+		return nil
+	case scenario.ShellyGen1, scenario.ShellyGen2, scenario.Tasmota, scenario.ESPHome, scenario.Zigbee2MQTT:
+		return nil
+	}
+	return nil
+}
+
+// New returns the voice of a device or reader as it is before its first day, and what the registry has to know of it. The
+// error names the device and what it was told that it cannot do.
+func New(spec Spec) (Voice, Identity, error) {
+	var id string
+	var d scenario.Dialect
+	switch {
+	case spec.Base == nil || (spec.Device == nil) == (spec.Reader == nil):
+		return nil, Identity{}, errors.New("new voice: a base and one of device and reader are needed")
+	case spec.Device != nil:
+		id, d = spec.Device.ID, spec.Device.Dialect
+	default:
+		id, d = spec.Reader.ID, spec.Reader.Dialect
+	}
+	make := makerOf(d)
+	if make == nil {
+		return nil, Identity{}, fmt.Errorf("new voice: %s: dialect %q is not spoken", id, d)
+	}
+	v, identity, err := make(spec)
+	if err != nil {
+		return nil, Identity{}, fmt.Errorf("new voice: %s (%s): %w", id, d, err)
+	}
+	return v, identity, nil
+}
