@@ -125,7 +125,7 @@ func (b *Bridge) Status() Status {
 		Queue: QueueStatus{
 			Records: log.UnackedRecords, Bytes: log.UnackedBytes, OldestMs: b.oldestMs(oldestMs), Unsendable: b.status.unsendable.Load(),
 		},
-		Disk: b.disk(log), Losses: lossesOf(b.o.Log.Losses(), b.o.Log.Missing()),
+		Disk: b.disk(log), Losses: SumLosses(b.o.Log.Losses(), b.o.Log.Acknowledged()),
 		Devices: make([]DeviceStatus, 0, len(devices)), UntrackedRecords: untracked,
 	}
 	for _, d := range devices {
@@ -163,16 +163,17 @@ func (b *Bridge) disk(log spool.Stats) DiskStatus {
 	return d
 }
 
-// lossesOf sums up losses, of which those in missing are not known to the city.
-func lossesOf(losses []spool.Loss, missing []spool.Range) LossStatus {
+// SumLosses sums up the losses of a log, of which the city knows those that it acknowledged. Both ascend.
+func SumLosses(losses []spool.Loss, acknowledged []spool.Range) LossStatus {
 	s := LossStatus{ByCause: []LossSum{}, Recent: []LossRange{}}
 	sums := make(map[spool.Cause]*LossSum)
 	for _, l := range losses {
 		if sums[l.Cause] == nil {
 			sums[l.Cause] = &LossSum{Cause: l.Cause.String()}
 		}
-		sums[l.Cause].Records += l.Last - l.First + 1
-		sums[l.Cause].Untold += overlap(l.Range, missing)
+		records := l.Last - l.First + 1
+		sums[l.Cause].Records += records
+		sums[l.Cause].Untold += records - overlap(l.Range, acknowledged)
 	}
 	for _, cause := range []spool.Cause{spool.CauseDropped, spool.CauseCorrupt, spool.CauseVanished, spool.CauseTorn} {
 		if sums[cause] != nil {

@@ -46,7 +46,7 @@ func (p *process) collect(ctx context.Context, cmd *cobra.Command) error {
 	if err := p.startCollector(ctx, store, reg, city, nil); err != nil {
 		return err
 	}
-	if err := p.startAdmin(ctx); err != nil {
+	if err := p.startAdmin(ctx, admin{ready: store.Ping}); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "collecting from %s into %s\n", city.URL, p.c.String("evidence.kind"))

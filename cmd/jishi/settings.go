@@ -26,7 +26,7 @@ func settingsTable() []config.Setting {
 		web     = []string{"up", "serve", "doctor"}
 		stores  = []string{"up", "collect", "serve", "usage", "calibrate", "doctor"}
 		places  = []string{"up", "collect", "serve", "usage", "calibrate", "frames", "doctor"}
-		lone    = []string{"bridge", "collect"}
+		lone    = []string{"up", "bridge", "collect"}
 		live    = []string{"up", "bridge", "collect", "serve"}
 		rated   = []string{"up", "serve", "usage", "doctor"}
 	)
@@ -78,7 +78,7 @@ func settingsTable() []config.Setting {
 		{Name: "ledger.path", Kind: config.Path, Commands: web, Help: "SQLite file of the ledger; default ledger.db in the data directory.", HelpZh: "结算台账（SQLite）文件；默认为数据目录下的 ledger.db。"},
 		{Name: "usage.min-coverage-percent", Kind: config.Int, Default: "90", Min: "0", Max: "100", Commands: rated, Help: "Coverage below which a rate is withheld.", HelpZh: "数据完整率低于此值（%）时不给出使用率。"},
 		{Name: "http.addr", Kind: config.Addr, Default: "127.0.0.1:8080", Commands: web, Help: "Where the API and the board are served.", HelpZh: "接口与看板的监听地址。"},
-		{Name: "admin.addr", Kind: config.Addr, Commands: lone, Help: "Where /healthz and /metrics are served; unset: nowhere.", HelpZh: "健康检查与指标的监听地址；不设则不提供。"},
+		{Name: "admin.addr", Kind: config.Addr, Commands: lone, Help: "Where /healthz, /readyz, /metrics and a bridge's status page are served, without a password: keep it on the loopback, or behind something that asks for one; unset: nowhere.", HelpZh: "健康检查、指标与网桥状态页的监听地址，无口令：请只监听本机，或置于有认证的代理之后；不设则不提供。"},
 		{Name: "admin.pprof", Kind: config.Bool, Default: "false", Commands: lone, Help: "Serve Go's profiles under /debug/pprof/ beside the metrics, to see where time goes.", HelpZh: "在指标地址上同时提供 Go 性能剖析（/debug/pprof/）。"},
 		{Name: "log.level", Kind: config.Enum, Choices: []string{"debug", "info", "warn", "error"}, Default: "info", Commands: live, Help: "What is logged.", HelpZh: "日志级别。"},
 		{Name: "log.format", Kind: config.Enum, Choices: []string{"text", "json"}, Default: "text", Commands: live, Help: "How it is logged.", HelpZh: "日志格式。"},

@@ -88,6 +88,9 @@ func (p *process) startAll(ctx context.Context, reg *registry.Live) (brokerAddr,
 	if err := p.connect(ctx, own{b, broker, key}, store, reg); err != nil {
 		return "", "", err
 	}
+	if err := p.startAdmin(ctx, adminOf(&observed{b, broker})); err != nil {
+		return "", "", err
+	}
 	url, err = p.startServer(ctx, store, reg.Current(), cal, led)
 	return broker.Addr(), url, err
 }

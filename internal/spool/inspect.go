@@ -153,6 +153,23 @@ func (i *Inspection) Losses() []Loss { return slices.Clone(i.st.lost) }
 // Strangers returns the files that Open would set aside: a damaged state, segments of another log.
 func (i *Inspection) Strangers() []string { return slices.Clone(i.strangers) }
 
+// Size returns how many segments the log held, and their bytes.
+func (i *Inspection) Size() (segments int, bytes int64) {
+	for _, s := range i.segments {
+		bytes += s.size
+	}
+	return len(i.segments), bytes
+}
+
+// SkipTo passes over the segments that hold only numbers below seq: the next record is the first of the segment that holds
+// seq. It is called before the first Next.
+func (i *Inspection) SkipTo(seq uint64) {
+	for i.index+1 < len(i.segments) && i.segments[i.index+1].first <= seq {
+		i.index++
+		i.next = i.segments[i.index].first
+	}
+}
+
 // Tail returns how many bytes follow the last whole block of the newest segment, once Next has returned io.EOF: a commit
 // that is being written, or one that a crash tore.
 func (i *Inspection) Tail() int64 { return i.tail }

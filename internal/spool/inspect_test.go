@@ -306,3 +306,37 @@ func FuzzInspect(f *testing.F) {
 		}
 	})
 }
+
+// Passing over segments costs no record at or above the number, whatever the number.
+func TestInspectSkipsTo(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	log := open(t, dir, spool.Options{SegmentBytes: spool.MinSegmentBytes})
+	for range 50 {
+		put(t, log, 6)
+	}
+	stats := log.Stats()
+	closeAll(t, log)
+	for _, seq := range []uint64{0, 1, 2, 150, 299, 300, 301, 1 << 60} {
+		seen, err := spool.Inspect(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, bytes := seen.Size(); n != stats.Segments || bytes != stats.Bytes {
+			t.Errorf("%d segments of %d bytes, want %d of %d", n, bytes, stats.Segments, stats.Bytes)
+		}
+		seen.SkipTo(seq)
+		var rec spool.Record
+		if err := seen.Next(&rec); err != nil {
+			t.Fatal(err)
+		}
+		first, count := rec.Seq, uint64(1)
+		for seen.Next(&rec) == nil {
+			count++
+		}
+		if first > max(seq, 1) && seq <= 300 || first+count != 301 || seq == 299 && count > 60 {
+			t.Errorf("skipped to %d: %d records from %d", seq, count, first)
+		}
+		closeAll(t, seen)
+	}
+}
