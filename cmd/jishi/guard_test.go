@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -39,7 +38,7 @@ func guarding(t *testing.T, dir string, args ...string) error {
 		t.Fatal(err)
 	}
 	c.dir = dir
-	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
+	logger := slog.New(slog.DiscardHandler)
 	p := &process{c: c, log: logger, metrics: obs.NewRegistry(obs.ReadBuild()), stack: lifecycle.New(logger, 0)}
 	_, err := p.openGuard()
 	return err

@@ -26,24 +26,24 @@ const (
 )
 
 // Admit is the Admit of mqtt.BrokerOptions. To someone who does not know the password, a wrong one, an unknown name and one
-// that is disabled look the same and take the same time; every refusal comes after a pause. The error, a Denial, is for the
-// operator alone.
-func (k *Keeper) Admit(ctx context.Context, l mqtt.Login) (*mqtt.Permit, error) {
+// that is disabled look the same and take the same time; every refusal comes after a pause. The reason is for the operator
+// alone.
+func (k *Keeper) Admit(ctx context.Context, l mqtt.Login) (*mqtt.Permit, mqtt.Denial) {
 	if p := k.admitLink(l); p != nil {
-		return p, nil
+		return p, ""
 	}
-	p, err := k.admit(ctx, l)
-	if err != nil {
+	p, denied := k.admit(ctx, l)
+	if denied != "" {
 		pause(ctx, failurePause)
 	}
-	return p, err
+	return p, denied
 }
 
-func (k *Keeper) admit(ctx context.Context, l mqtt.Login) (*mqtt.Permit, error) {
+func (k *Keeper) admit(ctx context.Context, l mqtt.Login) (*mqtt.Permit, mqtt.Denial) {
 	r := k.current.Load()
 	switch {
 	case r == nil && k.o.Anonymous:
-		return k.anonymous(), nil
+		return k.anonymous(), ""
 	case r == nil:
 		return nil, DeniedAnonymous
 	case l.Certificate != nil:
@@ -51,14 +51,14 @@ func (k *Keeper) admit(ctx context.Context, l mqtt.Login) (*mqtt.Permit, error) 
 	case l.Username == "":
 		return nil, DeniedAnonymous
 	}
-	e, s, err := k.checkPassword(ctx, r, l)
-	if err != nil {
-		return nil, err
+	e, s, denied := k.checkPassword(ctx, r, l)
+	if denied != "" {
+		return nil, denied
 	}
 	return k.permit(e, l, proven{by: s.text, notAfter: s.notAfter})
 }
 
-func (k *Keeper) admitCertificate(r *roll, l mqtt.Login) (*mqtt.Permit, error) {
+func (k *Keeper) admitCertificate(r *roll, l mqtt.Login) (*mqtt.Permit, mqtt.Denial) {
 	for _, identity := range identitiesOf(l.Certificate) {
 		if e := r.identities[identity]; e != nil {
 			return k.permit(e, l, proven{by: identity.String(), notAfter: l.Certificate.NotAfter})
@@ -68,7 +68,7 @@ func (k *Keeper) admitCertificate(r *roll, l mqtt.Login) (*mqtt.Permit, error) {
 }
 
 // permit is for a client whose name is proven.
-func (k *Keeper) permit(e *entry, l mqtt.Login, how proven) (*mqtt.Permit, error) {
+func (k *Keeper) permit(e *entry, l mqtt.Login, how proven) (*mqtt.Permit, mqtt.Denial) {
 	if e.Disabled {
 		return nil, DeniedDisabled
 	}
@@ -85,7 +85,7 @@ func (k *Keeper) permit(e *entry, l mqtt.Login, how proven) (*mqtt.Permit, error
 		Burst:             e.allowance.Burst,
 		MaxPayloadBytes:   e.allowance.MaxPayloadBytes,
 		MaxConnections:    e.allowance.MaxConnections,
-	}, nil
+	}, ""
 }
 
 // unreserved leaves out what is for links alone. A wider filter may be subscribed to: each message is asked about again.
@@ -117,7 +117,7 @@ type link struct {
 // The filters have no placeholders; reserved topics are not out of its reach.
 func (k *Keeper) Link(name string, publish, subscribe []string) (username string, password obs.Secret) {
 	raw := make([]byte, 32)
-	_, _ = rand.Read(raw) //nolint:errcheck // it never returns an error
+	_, _ = rand.Read(raw) // it never returns an error
 	secret := hex.EncodeToString(raw)
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -141,21 +141,21 @@ func (k *Keeper) admitLink(l mqtt.Login) *mqtt.Permit {
 }
 
 // checkPassword finds the entry of the name, and which of its passwords was shown.
-func (k *Keeper) checkPassword(ctx context.Context, r *roll, l mqtt.Login) (*entry, *secret, error) {
+func (k *Keeper) checkPassword(ctx context.Context, r *roll, l mqtt.Login) (*entry, *secret, mqtt.Denial) {
 	e := r.entries[l.Username]
 	mac := hmac.New(sha256.New, k.key[:])
-	_, _ = mac.Write(l.Password) //nolint:errcheck // a hash takes everything
+	_, _ = mac.Write(l.Password) // a hash takes everything
 	digest := [32]byte(mac.Sum(nil))
 	if s := e.remembered(&digest); s != nil && !s.ended(k.o.Now()) {
 		k.m.checks.WithLabelValues("remembered").Inc()
-		return e, s, nil
+		return e, s, ""
 	}
-	s, err := k.checkSlowly(ctx, r, e, l)
-	if err != nil {
-		return nil, nil, err
+	s, denied := k.checkSlowly(ctx, r, e, l)
+	if denied != "" {
+		return nil, nil, denied
 	}
 	s.proof.Store(&digest)
-	return e, s, nil
+	return e, s, ""
 }
 
 // remembered returns the secret whose password has this digest, if it was shown before.
@@ -172,7 +172,7 @@ func (e *entry) remembered(digest *[32]byte) *secret {
 }
 
 // checkSlowly computes hashes, as many for a failure whatever its kind is.
-func (k *Keeper) checkSlowly(ctx context.Context, r *roll, e *entry, l mqtt.Login) (*secret, error) {
+func (k *Keeper) checkSlowly(ctx context.Context, r *roll, e *entry, l mqtt.Login) (*secret, mqtt.Denial) {
 	if len(l.Password) > MaxPasswordBytes {
 		return nil, DeniedPassword
 	}
@@ -195,7 +195,7 @@ func (k *Keeper) checkSlowly(ctx context.Context, r *roll, e *entry, l mqtt.Logi
 		return nil, DeniedExpired
 	}
 	k.guess.succeeded(l.Remote)
-	return found, nil
+	return found, ""
 }
 
 // compare returns the secret that matches. When none does, it has computed as many hashes as for any other name.

@@ -76,7 +76,7 @@ func number(digits string) uint64 {
 // NewHash hashes a password with a fresh salt.
 func NewHash(password []byte, cost Cost) Hash {
 	salt := make([]byte, saltBytes)
-	_, _ = rand.Read(salt) //nolint:errcheck // it never returns an error
+	_, _ = rand.Read(salt) // it never returns an error
 	h := Hash{cost: cost, salt: string(salt)}
 	h.sum = string(h.compute(password, sumBytes))
 	return h
@@ -86,7 +86,7 @@ func NewHash(password []byte, cost Cost) Hash {
 func NewPassword() string {
 	const letters = "abcdefghijkmnpqrstuvwxyz23456789" // 32: without l, o, 0 and 1
 	raw := make([]byte, 24)
-	_, _ = rand.Read(raw) //nolint:errcheck // it never returns an error
+	_, _ = rand.Read(raw) // it never returns an error
 	for i, b := range raw {
 		raw[i] = letters[b%32]
 	}

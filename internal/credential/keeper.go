@@ -95,7 +95,7 @@ func Open(o Options) (*Keeper, error) {
 	}
 	k := &Keeper{o: o, m: newMetrics(o.Registerer), links: make(map[string]link)}
 	k.guess.prepare()
-	_, _ = rand.Read(k.key[:]) //nolint:errcheck // it never returns an error
+	_, _ = rand.Read(k.key[:]) // it never returns an error
 	if _, err := k.Reload(); err != nil {
 		return nil, err
 	}

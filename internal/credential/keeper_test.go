@@ -95,10 +95,10 @@ func TestAdmit(t *testing.T) {
 		entry("press", "    certificates: [{cn: press-3}, {sha256: \""+print32+"\"}]\n"))
 	tests := map[string]struct {
 		login mqtt.Login
-		want  error
+		want  mqtt.Denial
 	}{
-		"right password":            {login("plug", "right"), nil},
-		"the other password":        {login("plug", "also right"), nil},
+		"right password":            {login("plug", "right"), ""},
+		"the other password":        {login("plug", "also right"), ""},
 		"wrong password":            {login("plug", "wrong"), credential.DeniedPassword},
 		"no password":               {login("plug", ""), credential.DeniedPassword},
 		"endless password":          {login("plug", strings.Repeat("x", 2000)), credential.DeniedPassword},
@@ -110,10 +110,10 @@ func TestAdmit(t *testing.T) {
 		"disabled":                  {login("out", "right"), credential.DeniedDisabled},
 		"disabled, wrong password":  {login("out", "wrong"), credential.DeniedPassword},
 		"another client id":         {login("pinned", "right"), mqtt.DeniedClientID},
-		"its client id":             {mqtt.Login{ClientID: "b", Username: "pinned", Password: []byte("right")}, nil},
+		"its client id":             {mqtt.Login{ClientID: "b", Username: "pinned", Password: []byte("right")}, ""},
 		"password without one":      {login("press", "right"), credential.DeniedPassword},
-		"certificate by name":       {mqtt.Login{Certificate: certificate("press-3")}, nil},
-		"certificate by print":      {mqtt.Login{Certificate: certificate("stranger")}, nil},
+		"certificate by name":       {mqtt.Login{Certificate: certificate("press-3")}, ""},
+		"certificate by print":      {mqtt.Login{Certificate: certificate("stranger")}, ""},
 		"certificate of nobody":     {mqtt.Login{Certificate: certificate("plug"), Username: "plug", Password: []byte("right")}, credential.DeniedCertificate},
 		"certificate of a disabled": {mqtt.Login{Certificate: certificate("out")}, credential.DeniedCertificate},
 	}
@@ -125,11 +125,11 @@ func TestAdmit(t *testing.T) {
 					o.Now = func() time.Time { return time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC) }
 				})
 				begin := time.Now()
-				p, err := k.Admit(t.Context(), tt.login)
-				if !errors.Is(err, tt.want) || (p == nil) != (tt.want != nil) {
-					t.Fatalf("got %v, %v; want error %v", p, err, tt.want)
+				p, denied := k.Admit(t.Context(), tt.login)
+				if denied != tt.want || (p == nil) != (tt.want != "") {
+					t.Fatalf("got %v, %q; want %q", p, denied, tt.want)
 				}
-				if paused := time.Since(begin) >= time.Second; paused != (err != nil) {
+				if paused := time.Since(begin) >= time.Second; paused != (denied != "") {
 					t.Errorf("answered after %v", time.Since(begin))
 				}
 			})
@@ -144,9 +144,9 @@ func TestPermit(t *testing.T) {
 	k := f.open()
 	admit := func(name string) *mqtt.Permit {
 		t.Helper()
-		p, err := k.Admit(t.Context(), login(name, "right"))
-		if err != nil {
-			t.Fatal(err)
+		p, denied := k.Admit(t.Context(), login(name, "right"))
+		if denied != "" {
+			t.Fatal(denied)
 		}
 		return p
 	}
@@ -179,16 +179,16 @@ func TestWithoutAFile(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := closed.Admit(t.Context(), login("a", "b")); !errors.Is(err, credential.DeniedAnonymous) {
-			t.Errorf("got %v", err)
+		if _, denied := closed.Admit(t.Context(), login("a", "b")); denied != credential.DeniedAnonymous {
+			t.Errorf("got %v", denied)
 		}
 		k, err := credential.Open(credential.Options{Path: path, MayBeMissing: true, Anonymous: true, Reserved: reserved})
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, err := k.Admit(t.Context(), login("a", "b"))
-		if err != nil || !p.MayPublish("x") || !p.MayRead("#") || p.MayPublish("a/frame") || p.Withdrawn() != "" || k.Configured() {
-			t.Errorf("anonymous: got %+v, %v", p, err)
+		p, denied := k.Admit(t.Context(), login("a", "b"))
+		if denied != "" || !p.MayPublish("x") || !p.MayRead("#") || p.MayPublish("a/frame") || p.Withdrawn() != "" || k.Configured() {
+			t.Errorf("anonymous: got %+v, %v", p, denied)
 		}
 		f := &file{t: t, path: path}
 		f.write(entry("plug", "", "right"))
@@ -204,8 +204,8 @@ func TestWithoutAFile(t *testing.T) {
 		if _, err := k.Reload(); err == nil || k.Problem() == nil {
 			t.Error("nobody says that the file is gone")
 		}
-		if _, err := k.Admit(t.Context(), mqtt.Login{}); !errors.Is(err, credential.DeniedAnonymous) {
-			t.Errorf("after the file went: got %v, want it still in force", err)
+		if _, denied := k.Admit(t.Context(), mqtt.Login{}); denied != credential.DeniedAnonymous {
+			t.Errorf("after the file went: got %v, want it still in force", denied)
 		}
 	})
 }
@@ -218,19 +218,19 @@ func TestReloadWithdraws(t *testing.T) {
 	tests := map[string]struct {
 		next           string
 		plug, press    bool // withdrawn
-		oldPassword    error
+		oldPassword    mqtt.Denial
 		newPasswordToo bool
 	}{
-		"nothing":               {plug + press + other + "# a comment\n", false, false, nil, false},
-		"a note":                {strings.Replace(plug, "passwords:", "note: x\n    passwords:", 1) + press + other, false, false, nil, false},
-		"another device":        {plug + press, false, false, nil, false},
-		"a second password":     {both + press + other, false, false, nil, true},
+		"nothing":               {plug + press + other + "# a comment\n", false, false, "", false},
+		"a note":                {strings.Replace(plug, "passwords:", "note: x\n    passwords:", 1) + press + other, false, false, "", false},
+		"another device":        {plug + press, false, false, "", false},
+		"a second password":     {both + press + other, false, false, "", true},
 		"the password is gone":  {entry("plug", "", "new") + press + other, true, false, credential.DeniedPassword, true},
 		"disabled":              {strings.Replace(plug, "passwords:", "disabled: true\n    passwords:", 1) + press + other, true, false, credential.DeniedDisabled, false},
 		"removed":               {press + other, true, false, credential.DeniedName, false},
-		"topics changed":        {strings.Replace(plug, "passwords:", "dialect: tasmota\n    passwords:", 1) + press + other, true, false, nil, false},
-		"limits changed":        {strings.Replace(plug, "passwords:", "burst: 3\n    passwords:", 1) + press + other, true, false, nil, false},
-		"certificate exchanged": {plug + entry("press", "    certificates: [{cn: press-2}]\n") + other, false, true, nil, false},
+		"topics changed":        {strings.Replace(plug, "passwords:", "dialect: tasmota\n    passwords:", 1) + press + other, true, false, "", false},
+		"limits changed":        {strings.Replace(plug, "passwords:", "burst: 3\n    passwords:", 1) + press + other, true, false, "", false},
+		"certificate exchanged": {plug + entry("press", "    certificates: [{cn: press-2}]\n") + other, false, true, "", false},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -238,13 +238,13 @@ func TestReloadWithdraws(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := newFile(t, plug+press+other)
 				k := f.open()
-				byPassword, err := k.Admit(t.Context(), login("plug", "old"))
-				if err != nil {
-					t.Fatal(err)
+				byPassword, denied := k.Admit(t.Context(), login("plug", "old"))
+				if denied != "" {
+					t.Fatal(denied)
 				}
-				byCertificate, err := k.Admit(t.Context(), mqtt.Login{Certificate: certificate("press")})
-				if err != nil {
-					t.Fatal(err)
+				byCertificate, denied := k.Admit(t.Context(), mqtt.Login{Certificate: certificate("press")})
+				if denied != "" {
+					t.Fatal(denied)
 				}
 				f.write(tt.next)
 				if _, err := k.Reload(); err != nil {
@@ -256,11 +256,11 @@ func TestReloadWithdraws(t *testing.T) {
 				if why := byCertificate.Withdrawn(); (why != "") != tt.press {
 					t.Errorf("permit by certificate: withdrawn %q", why)
 				}
-				if _, err := k.Admit(t.Context(), login("plug", "old")); !errors.Is(err, tt.oldPassword) {
-					t.Errorf("the old password: got %v, want %v", err, tt.oldPassword)
+				if _, denied := k.Admit(t.Context(), login("plug", "old")); denied != tt.oldPassword {
+					t.Errorf("the old password: got %v, want %v", denied, tt.oldPassword)
 				}
-				if _, err := k.Admit(t.Context(), login("plug", "new")); (err == nil) != tt.newPasswordToo {
-					t.Errorf("the new password: got %v", err)
+				if _, denied := k.Admit(t.Context(), login("plug", "new")); (denied == "") != tt.newPasswordToo {
+					t.Errorf("the new password: got %v", denied)
 				}
 			})
 		})
@@ -272,17 +272,17 @@ func TestPermitEndsByTheClock(t *testing.T) {
 	now := time.Date(2026, 6, 30, 15, 0, 0, 0, time.UTC)
 	f := newFile(t, entry("plug", "    passwords: [{hash: \""+hashed("right")+"\", not_after: 2026-06-30}]\n"))
 	k := f.open(func(o *credential.Options) { o.Now = func() time.Time { return now } })
-	p, err := k.Admit(t.Context(), login("plug", "right"))
-	if err != nil || p.Withdrawn() != "" {
-		t.Fatalf("on the last day in Shanghai: %v, %v", p, err)
+	p, denied := k.Admit(t.Context(), login("plug", "right"))
+	if denied != "" || p.Withdrawn() != "" {
+		t.Fatalf("on the last day in Shanghai: %v, %v", p, denied)
 	}
 	now = now.Add(time.Hour)
 	if p.Withdrawn() == "" {
 		t.Error("the permit holds on the day after")
 	}
 	synctest.Test(t, func(t *testing.T) {
-		if _, err := k.Admit(t.Context(), login("plug", "right")); !errors.Is(err, credential.DeniedExpired) {
-			t.Errorf("a password that was right yesterday: got %v", err)
+		if _, denied := k.Admit(t.Context(), login("plug", "right")); denied != credential.DeniedExpired {
+			t.Errorf("a password that was right yesterday: got %v", denied)
 		}
 	})
 }
@@ -299,12 +299,11 @@ func TestAFileWithMistakesChangesNothing(t *testing.T) {
 			t.Errorf("reload: got %v, %v", changed, err)
 		}
 	}
-	var problems credential.Problems
-	if !errors.As(k.Problem(), &problems) {
+	if _, ok := errors.AsType[credential.Problems](k.Problem()); !ok {
 		t.Errorf("problem is %v", k.Problem())
 	}
-	if _, err := k.Admit(t.Context(), login("plug", "right")); err != nil {
-		t.Errorf("got %v", err)
+	if _, denied := k.Admit(t.Context(), login("plug", "right")); denied != "" {
+		t.Errorf("got %v", denied)
 	}
 	expect := func(failed, ok int) {
 		t.Helper()
@@ -359,12 +358,12 @@ func TestLink(t *testing.T) {
 		if strings.Contains(fmt.Sprint(password), password.Reveal()) {
 			t.Error("the password can be printed")
 		}
-		p, err := k.Admit(t.Context(), login(name, password.Reveal()))
-		if err != nil || !p.MayPublish("jishi/v1/b1/br/frame") || p.MayPublish("tele/x") || !p.MayRead("jishi/v1/b1/br/ack") || p.MessagesPerSecond != 0 {
-			t.Errorf("got %+v, %v", p, err)
+		p, denied := k.Admit(t.Context(), login(name, password.Reveal()))
+		if denied != "" || !p.MayPublish("jishi/v1/b1/br/frame") || p.MayPublish("tele/x") || !p.MayRead("jishi/v1/b1/br/ack") || p.MessagesPerSecond != 0 {
+			t.Errorf("got %+v, %v", p, denied)
 		}
-		if _, err := k.Admit(t.Context(), login(name, "wrong")); !errors.Is(err, credential.DeniedName) {
-			t.Errorf("a stranger under the link's name: got %v", err)
+		if _, denied := k.Admit(t.Context(), login(name, "wrong")); denied != credential.DeniedName {
+			t.Errorf("a stranger under the link's name: got %v", denied)
 		}
 	})
 }
@@ -375,9 +374,9 @@ func TestRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFile(t, entry("plug", "", "right"))
 		k := f.open()
-		p, err := k.Admit(t.Context(), login("plug", "right"))
-		if err != nil {
-			t.Fatal(err)
+		p, denied := k.Admit(t.Context(), login("plug", "right"))
+		if denied != "" {
+			t.Fatal(denied)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		reload, withdrawn, done := make(chan os.Signal), make(chan string, 100), make(chan error)

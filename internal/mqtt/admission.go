@@ -1,10 +1,10 @@
 package mqtt
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"net/netip"
 	"strings"
 	"sync"
@@ -58,12 +58,12 @@ type Permit struct {
 }
 
 // Denial is a reason why a client, a message or a subscription was refused. It is the label under which refusals are
-// counted, so there must be few. As an error of Admit it says why a client may not connect.
+// counted, so there must be few.
 type Denial string
 
 // The broker's own denials. Whoever admits clients has others.
 const (
-	DeniedAuthentication Denial = "authentication" // an error of Admit that is no Denial
+	DeniedAuthentication Denial = "authentication" // Admit gave no reason
 	DeniedClientID       Denial = "client_id"
 	DeniedConnections    Denial = "too_many_connections"
 	DeniedOversized      Denial = "oversized"
@@ -75,9 +75,6 @@ const (
 	DeniedWill           Denial = "will"
 	DeniedWithdrawn      Denial = "withdrawn"
 )
-
-// Error implements error.
-func (d Denial) Error() string { return "refused: " + string(d) }
 
 // party is all connections of one name.
 type party struct {
@@ -105,14 +102,12 @@ func (h *hook) OnConnectAuthenticate(cl *mochi.Client, pk packets.Packet) bool {
 
 // admit asks who the client is, and makes its client id one of that name.
 func (h *hook) admit(cl *mochi.Client, c *conn, pk packets.Packet) bool {
-	permit, err := h.ask(c, Login{
+	permit, why := h.ask(c, Login{
 		ClientID: cl.ID, Username: string(pk.Connect.Username), Password: pk.Connect.Password,
 		Certificate: verifiedCertificate(c), Remote: c.remote(),
 	})
-	if err != nil || permit == nil {
-		why := DeniedAuthentication
-		_ = errors.As(err, &why)
-		h.b.refuse(refused{why: why, who: string(pk.Connect.Username), remote: cl.Net.Remote, what: cl.ID})
+	if permit == nil {
+		h.b.refuse(refused{why: cmp.Or(why, DeniedAuthentication), who: string(pk.Connect.Username), remote: cl.Net.Remote, what: cl.ID})
 		return false
 	}
 	c.permit = permit
@@ -127,7 +122,7 @@ func (h *hook) admit(cl *mochi.Client, c *conn, pk packets.Packet) bool {
 }
 
 // ask calls Admit, which may be slow, with a context that ends with the connection.
-func (h *hook) ask(c *conn, l Login) (*Permit, error) {
+func (h *hook) ask(c *conn, l Login) (*Permit, Denial) {
 	ctx, cancel := context.WithTimeout(context.Background(), admitTimeout)
 	var watch sync.WaitGroup
 	watch.Go(func() {
@@ -169,9 +164,7 @@ func (h *hook) OnSessionEstablish(cl *mochi.Client, _ packets.Packet) {
 	if !ok {
 		return
 	}
-	if err := h.b.attach(c, cl.ID); err != nil {
-		why := DeniedTakeover
-		_ = errors.As(err, &why)
+	if why := h.b.attach(c, cl.ID); why != "" {
 		h.b.refuseOf(c, why, "")
 		_ = c.Close()
 	}

@@ -75,17 +75,17 @@ func BenchmarkBrokerCapture(b *testing.B) {
 	for _, connections := range []int{1, 50} {
 		b.Run(fmt.Sprintf("connections=%d", connections), func(b *testing.B) { benchmarkCapture(b, connections, nil) })
 		b.Run(fmt.Sprintf("guarded,connections=%d", connections), func(b *testing.B) {
-			benchmarkCapture(b, connections, func(_ context.Context, l mqtt.Login) (*mqtt.Permit, error) {
+			benchmarkCapture(b, connections, func(_ context.Context, l mqtt.Login) (*mqtt.Permit, mqtt.Denial) {
 				return &mqtt.Permit{
 					Name: l.ClientID, MayPublish: func(topic string) bool { return strings.HasPrefix(topic, "base/b1/dev/") },
 					MessagesPerSecond: 1e9, Burst: 1e6, MaxPayloadBytes: 1 << 20,
-				}, nil
+				}, ""
 			})
 		})
 	}
 }
 
-func benchmarkCapture(b *testing.B, connections int, admit func(context.Context, mqtt.Login) (*mqtt.Permit, error)) {
+func benchmarkCapture(b *testing.B, connections int, admit func(context.Context, mqtt.Login) (*mqtt.Permit, mqtt.Denial)) {
 	broker, err := mqtt.NewBroker(mqtt.BrokerOptions{
 		Addr: "127.0.0.1:0", Capture: func(string) bool { return true }, Deliver: func(m mqtt.Inbound) { m.Ack() }, Admit: admit,
 	})

@@ -41,10 +41,9 @@ type BrokerOptions struct {
 	TLSAddr string
 	// TLS is the configuration for TLSAddr. Its ClientAuth decides whether client certificates are asked for and verified.
 	TLS *tls.Config
-	// Admit says who a client is and what it may do, or with an error, best a Denial, that it may not connect. It may be
-	// slow, as password hashes are; its context ends with the connection. Nil lets everyone do everything, which is for
-	// tests.
-	Admit func(ctx context.Context, l Login) (*Permit, error)
+	// Admit says who a client is and what it may do, or with a nil Permit why it may not connect. It may be slow, as
+	// password hashes are; its context ends with the connection. Nil lets everyone do everything, which is for tests.
+	Admit func(ctx context.Context, l Login) (permit *Permit, denied Denial)
 	// Capture says which topics are captured: their messages go to Deliver, are acknowledged by Inbound.Ack only, and are
 	// not routed; the receiver passes them on with Publish when they are durable. All other topics are routed as any
 	// broker does. It must depend on the topic alone. Nil captures nothing.
@@ -185,7 +184,7 @@ func (b *Broker) Start() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed || b.started {
-		closeAll(plain, encrypted)
+		_ = closeAll(plain, encrypted)
 		return errors.New("start broker: started or closed before")
 	}
 	b.plain, b.encrypted, b.started = plain, encrypted, true

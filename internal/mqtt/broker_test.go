@@ -2,7 +2,6 @@ package mqtt_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -174,11 +173,11 @@ func TestRefusals(t *testing.T) {
 	reg := prometheus.NewPedanticRegistry()
 	b, in := captured(t, func(o *mqtt.BrokerOptions) {
 		o.Registerer = reg
-		o.Admit = func(_ context.Context, l mqtt.Login) (*mqtt.Permit, error) {
+		o.Admit = func(_ context.Context, l mqtt.Login) (*mqtt.Permit, mqtt.Denial) {
 			if l.Username != "u" || string(l.Password) != "right" {
-				return nil, errors.New("go away")
+				return nil, ""
 			}
-			return own(l.ClientID), nil
+			return own(l.ClientID), ""
 		}
 	})
 	login := func(password string) func(*packets.ConnectPacket) {

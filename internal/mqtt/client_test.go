@@ -281,7 +281,7 @@ func TestKeptSession(t *testing.T) {
 func TestDialErrors(t *testing.T) {
 	t.Run("refused", func(t *testing.T) {
 		b, _ := captured(t, func(o *mqtt.BrokerOptions) {
-			o.Admit = func(context.Context, mqtt.Login) (*mqtt.Permit, error) { return nil, errors.New("go away") }
+			o.Admit = func(context.Context, mqtt.Login) (*mqtt.Permit, mqtt.Denial) { return nil, "" }
 		})
 		_, err := mqtt.Dial(t.Context(), mqtt.ClientOptions{
 			URL: "tcp://" + b.Addr(), CleanSession: true, Username: "u", Password: "secret",

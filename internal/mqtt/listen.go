@@ -147,14 +147,14 @@ type attached struct {
 
 // attach makes c the connection of the client id. It ends the one that the client had before, and waits until the last of
 // that one, in the end its will, has been delivered: mochi alone would let the new connection overtake it, and a device
-// that is back would look dead. The error, a Denial, is that this takes too long, so that the client may try again, or
-// that the client has too many connections already.
-func (b *Broker) attach(c *conn, session string) error {
+// that is back would look dead. It is denied when this takes too long, so that the client may try again, and
+// when the client has too many connections already.
+func (b *Broker) attach(c *conn, session string) Denial {
 	late := time.After(takeoverTimeout)
 	for {
-		before, err := b.claim(c, session)
+		before, denied := b.claim(c, session)
 		if before == nil {
-			return err
+			return denied
 		}
 		select {
 		case <-before:
@@ -167,12 +167,12 @@ func (b *Broker) attach(c *conn, session string) error {
 }
 
 // claim records c under the client id, or ends the connection that has it and returns when that will be over.
-func (b *Broker) claim(c *conn, session string) (before <-chan struct{}, err error) {
+func (b *Broker) claim(c *conn, session string) (before <-chan struct{}, denied Denial) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if other := b.sessions[session]; other != nil {
 		_ = other.Close()
-		return b.conns[other].ended, nil
+		return b.conns[other].ended, ""
 	}
 	if c.party != nil {
 		if limit := c.permit.MaxConnections; limit > 0 && c.party.connections >= limit {
@@ -183,7 +183,7 @@ func (b *Broker) claim(c *conn, session string) (before <-chan struct{}, err err
 	b.sessions[session] = c
 	b.conns[c].session = session
 	b.greetLocked(c)
-	return nil, nil
+	return nil, ""
 }
 
 // greetLocked says that the connection is no stranger any more.

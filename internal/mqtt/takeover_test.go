@@ -29,7 +29,7 @@ func TestTakeoverWaitsForTheEarlierConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newTestBroker(t)
 		first, second := served(b), served(b)
-		if b.attach(first, "meter-1") != nil {
+		if b.attach(first, "meter-1") != "" {
 			t.Fatal("the first connection is refused")
 		}
 		begin := time.Now()
@@ -38,7 +38,7 @@ func TestTakeoverWaitsForTheEarlierConnection(t *testing.T) {
 			time.Sleep(time.Second)
 			b.detach(first)
 		}()
-		if b.attach(second, "meter-1") != nil || time.Since(begin) != time.Second {
+		if b.attach(second, "meter-1") != "" || time.Since(begin) != time.Second {
 			t.Errorf("attached after %v, want when the first has ended, after 1s", time.Since(begin))
 		}
 		b.detach(second)
@@ -58,13 +58,13 @@ func TestTakeoverGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newTestBroker(t)
 		stuck := served(b)
-		if err := b.attach(stuck, "meter-1"); err != nil {
-			t.Fatal(err)
+		if denied := b.attach(stuck, "meter-1"); denied != "" {
+			t.Fatal(denied)
 		}
 		for range 3 {
 			begin := time.Now()
 			c := served(b)
-			if b.attach(c, "meter-1") == nil {
+			if b.attach(c, "meter-1") == "" {
 				t.Fatal("a new connection may overtake the earlier one")
 			}
 			if d := time.Since(begin); d != takeoverTimeout {
@@ -77,7 +77,7 @@ func TestTakeoverGivesUp(t *testing.T) {
 		b.detach(stuck)
 		<-stuck.flushed
 		c := served(b)
-		if b.attach(c, "meter-1") != nil {
+		if b.attach(c, "meter-1") != "" {
 			t.Error("refused after the earlier connection has ended")
 		}
 		_ = c.Close()

@@ -8,7 +8,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"errors"
 	"math/big"
 	"net"
 	"testing"
@@ -73,11 +72,11 @@ func TestClientCertificateIsTheUsername(t *testing.T) {
 			Certificates: []tls.Certificate{a.issue("broker")},
 			ClientAuth:   tls.VerifyClientCertIfGiven, ClientCAs: a.pool,
 		}
-		o.Admit = func(_ context.Context, l mqtt.Login) (*mqtt.Permit, error) {
+		o.Admit = func(_ context.Context, l mqtt.Login) (*mqtt.Permit, mqtt.Denial) {
 			if l.Certificate == nil || l.Certificate.Subject.CommonName != l.ClientID {
-				return nil, errors.New("go away")
+				return nil, ""
 			}
-			return &mqtt.Permit{Name: l.ClientID, MayPublish: func(topic string) bool { return topic == "base/"+l.ClientID }}, nil
+			return &mqtt.Permit{Name: l.ClientID, MayPublish: func(topic string) bool { return topic == "base/"+l.ClientID }}, ""
 		}
 	})
 	connect := func(id string, certificates ...tls.Certificate) (*mqtt.Client, error) {

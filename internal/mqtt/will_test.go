@@ -87,7 +87,7 @@ func TestWill(t *testing.T) {
 	})
 	t.Run("may not have a topic that the client may not publish to", func(t *testing.T) {
 		b, _ := captured(t, func(o *mqtt.BrokerOptions) {
-			o.Admit = func(_ context.Context, l mqtt.Login) (*mqtt.Permit, error) { return own(l.ClientID), nil }
+			o.Admit = func(_ context.Context, l mqtt.Login) (*mqtt.Permit, mqtt.Denial) { return own(l.ClientID), "" }
 		})
 		for _, topic := range []string{"base/meter-2/lwt", "base/meter-1/+", "$SYS/broker/version"} {
 			if _, code := knock(t, b, will(topic)); code == packets.Accepted {
