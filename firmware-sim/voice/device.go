@@ -24,8 +24,10 @@ type speaker interface {
 	will(atMs int64)
 	// tick is when it reports although nothing changed.
 	tick(atMs int64)
-	// tap is a card held to a living reader.
+	// tap is a card held to a reader, also while it is dead.
 	tap(t *plant.Tap)
+	// timer is the instant that the voice itself set in life.timerDue.
+	timer(atMs int64)
 	// leave is the end of the span: the day's, or the device's time at this machine.
 	leave(atMs int64)
 }
@@ -40,6 +42,7 @@ func (deaf) death(int64, bool) {}
 func (deaf) will(int64)        {}
 func (deaf) tick(int64)        {}
 func (deaf) tap(*plant.Tap)    {}
+func (deaf) timer(int64)       {}
 func (deaf) leave(int64)       {}
 
 // life is when a device is there. It goes on from day to day.
@@ -49,6 +52,8 @@ type life struct {
 	everyMs, keepAliveMs int64
 	// willAtOnce is for links whose loss the broker notices by itself.
 	willAtOnce bool
+	// stores is for devices that go on working without their link: they tick while they are dead.
+	stores bool
 
 	connected bool
 	born      bool  // it has connected once
@@ -56,13 +61,14 @@ type life struct {
 	startDue  int64 // when it connects; never when it is not starting
 	willDue   int64 // when the broker notices that it is gone; never when nothing is due
 	tickDue   int64
+	timerDue  int64 // when the voice wants to be called, while it is connected; never when it does not
 }
 
 const never = math.MaxInt64
 
 // newLife returns the life of a device that was never there; everyMs 0 never ticks.
 func newLife(id string, everyMs, keepAliveMs int64) life {
-	return life{id: id, everyMs: everyMs, keepAliveMs: keepAliveMs, startDue: never, willDue: never, tickDue: never}
+	return life{id: id, everyMs: everyMs, keepAliveMs: keepAliveMs, startDue: never, willDue: never, tickDue: never, timerDue: never}
 }
 
 // upMs is how long the device has had its power.
@@ -138,7 +144,7 @@ func (l *life) visit(in *Input, at span.Span, s speaker) {
 		if len(truth.taps) > 0 {
 			tapMs = truth.taps[0].AtMs
 		}
-		next := min(turnMs, drawMs, wordMs, tapMs, l.willDue, l.startDue, l.tickDue)
+		next := min(turnMs, drawMs, wordMs, tapMs, l.willDue, l.startDue, l.tickDue, l.timerDue)
 		if next >= at.EndMs {
 			s.leave(at.EndMs)
 			return
@@ -161,10 +167,11 @@ func (l *life) visit(in *Input, at span.Span, s speaker) {
 		case l.tickDue:
 			l.tickDue += l.everyMs
 			s.tick(next)
+		case l.timerDue:
+			l.timerDue = never
+			s.timer(next)
 		default:
-			if l.connected {
-				s.tap(&truth.taps[0])
-			}
+			s.tap(&truth.taps[0])
 			truth.taps = truth.taps[1:]
 		}
 	}
@@ -217,7 +224,10 @@ func (l *life) turn(in *Input, t turn, s speaker) {
 		}
 		s.death(t.atMs, t.what == reboots)
 	}
-	l.startDue, l.tickDue = never, never
+	l.startDue, l.timerDue = never, never
+	if t.what == reboots || !l.stores {
+		l.tickDue = never
+	}
 	if t.what == reboots {
 		l.start(in, t.atMs)
 	}
