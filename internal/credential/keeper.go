@@ -95,6 +95,9 @@ func Open(o Options) (*Keeper, error) {
 	}
 	k := &Keeper{o: o, m: newMetrics(o.Registerer), links: make(map[string]link)}
 	k.guess.prepare()
+	if o.Serving != nil {
+		k.m.certificate(o.Serving.NotAfter(), nil)
+	}
 	_, _ = rand.Read(k.key[:]) // it never returns an error
 	if _, err := k.Reload(); err != nil {
 		return nil, err

@@ -8,9 +8,9 @@ import (
 )
 
 type metrics struct {
-	checks, reloads, certificates *prometheus.CounterVec
-	devices                       *prometheus.GaugeVec
-	current, ends                 prometheus.Gauge
+	checks, reloads            *prometheus.CounterVec
+	devices                    *prometheus.GaugeVec
+	current, certificates, end prometheus.Gauge
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -22,16 +22,16 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		reloads: auto.NewCounterVec(prometheus.CounterOpts{
 			Name: "jishi_credentials_reloads_total", Help: "Times the credentials file had changed and was read.",
 		}, []string{"result"}),
-		certificates: auto.NewCounterVec(prometheus.CounterOpts{
-			Name: "jishi_credentials_certificate_checks_total", Help: "Looks at the broker's certificate files.",
-		}, []string{"result"}),
+		certificates: auto.NewGauge(prometheus.GaugeOpts{
+			Name: "jishi_credentials_certificate_ok", Help: "1 when the broker's certificate files as they are now are in use, 0 when they cannot be and older ones are, or without TLS.",
+		}),
 		devices: auto.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "jishi_credentials_devices", Help: "Entries of the credentials in force.",
 		}, []string{"state"}),
 		current: auto.NewGauge(prometheus.GaugeOpts{
 			Name: "jishi_credentials_file_ok", Help: "1 when the credentials file as it is now is in force, 0 when it has mistakes and an older content is.",
 		}),
-		ends: auto.NewGauge(prometheus.GaugeOpts{
+		end: auto.NewGauge(prometheus.GaugeOpts{
 			Name: "jishi_credentials_certificate_not_after_seconds", Help: "Unix time at which the broker's certificate ends, 0 without one.",
 		}),
 	}
@@ -58,10 +58,9 @@ func (m *metrics) reloaded(err error, now *roll) {
 }
 
 func (m *metrics) certificate(notAfter time.Time, err error) {
-	result := "ok"
-	if err != nil {
-		result = "failed"
+	m.certificates.Set(0)
+	if err == nil {
+		m.certificates.Set(1)
 	}
-	m.certificates.WithLabelValues(result).Inc()
-	m.ends.Set(float64(notAfter.Unix()))
+	m.end.Set(float64(notAfter.Unix()))
 }

@@ -156,3 +156,14 @@ func BenchmarkCovered(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkHash is what the first connection of a device costs, and each guess.
+func BenchmarkHash(b *testing.B) {
+	h := NewHash([]byte("password"), DefaultCost())
+	b.ReportAllocs()
+	for b.Loop() {
+		if !h.matches([]byte("password")) {
+			b.Fatal("wrong")
+		}
+	}
+}

@@ -184,8 +184,7 @@ func (b *Broker) Start() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed || b.started {
-		_ = closeAll(plain, encrypted)
-		return errors.New("start broker: started or closed before")
+		return errors.Join(errors.New("start broker: started or closed before"), closeAll(plain, encrypted))
 	}
 	b.plain, b.encrypted, b.started = plain, encrypted, true
 	for _, l := range b.listenersLocked() {
