@@ -14,7 +14,7 @@ type maker func(Spec) (Voice, Identity, error)
 func makerOf(d scenario.Dialect) maker {
 	switch d {
 	case scenario.Native:
-		return nil
+		return newNative
 	case scenario.MTConnect:
 		return nil
 	case scenario.MTConnectDocument:

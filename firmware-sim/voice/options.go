@@ -76,3 +76,11 @@ func (s *Spec) everyMs(usual time.Duration) int64 {
 	}
 	return usual.Milliseconds()
 }
+
+// life begins the life of a device with the options that all dialects know: will says whether the broker notices the loss
+// of the link by the keep-alive or at once, keepalive_s how often the device pings it.
+func (o *optionReader) life(id string, everyMs int64) life {
+	l := newLife(id, everyMs, 1000*o.whole("keepalive_s", 60, 1, 3600))
+	l.willAtOnce = o.word("will", "late", "at_once") == "at_once"
+	return l
+}
