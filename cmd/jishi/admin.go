@@ -43,7 +43,7 @@ func (p *process) startAdmin(ctx context.Context, a admin) error {
 		}
 	})
 	if a.bridge != nil {
-		servePages(mux, a.bridge)
+		servePages(mux, a.bridge.status)
 	}
 	timeout := adminTimeout
 	if p.c.Bool("admin.pprof") {

@@ -18,9 +18,10 @@ var pageSource string
 var pageStyle []byte
 
 // pageTemplate escapes everything that it is given: names, topics and details are chosen by whoever is on the network.
+// What would steer the direction of the text around it is shown as an escape, too.
 func pageTemplate() *template.Template {
 	return template.Must(template.New("status").Funcs(template.FuncMap{
-		"stamp": stampText, "ago": agoText, "bytes": bytesText, "audit": func(seconds int64) string { return spanText(seconds*1000, langZH) },
+		"text": func(s any) string { return printable(fmt.Sprint(s)) }, "stamp": stampText, "ago": agoText, "bytes": bytesText, "audit": func(seconds int64) string { return spanText(seconds*1000, langZH) },
 		"seconds": func(ms int64) string { return fmt.Sprintf("%+.1f s", float64(ms)/1000) },
 		"mark":    func(s severity) mark { return s.mark() },
 		"state":   stateText, "per": func(f float64) string { return fmt.Sprintf("%.1f", f) },
@@ -40,12 +41,12 @@ func pageHeaders(h http.Header) {
 	h.Set("Cache-Control", "no-store")
 }
 
-// servePages adds the status page and its JSON to a process's admin address.
-func servePages(mux *http.ServeMux, e *observed) {
+// servePages adds the page of a status and its JSON to a process's admin address.
+func servePages(mux *http.ServeMux, status func() *edgeStatus) {
 	page := pageTemplate()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		var b bytes.Buffer
-		if err := page.Execute(&b, e.status()); err != nil {
+		if err := page.Execute(&b, status()); err != nil {
 			http.Error(w, "the page cannot be made: "+err.Error(), http.StatusInternalServerError)
 			return
 		}
@@ -53,7 +54,7 @@ func servePages(mux *http.ServeMux, e *observed) {
 	})
 	mux.HandleFunc("GET /style.css", func(w http.ResponseWriter, _ *http.Request) { answer(w, "text/css; charset=utf-8", pageStyle) })
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
-		text, err := json.MarshalIndent(e.status(), "", "  ")
+		text, err := json.MarshalIndent(status(), "", "  ")
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
