@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,8 +58,9 @@ func examine(ctx context.Context, c *settings, w io.Writer) error {
 	add(checkDataDir(c), checkKey(c), checkCalendar(time.Now()))
 	reg, f := checkRegistry(c)
 	add(f)
+	add(checkEdge(c, reg)...)
 	add(checkQuarantine(c)...)
-	add(checkAddress("城市/上行 broker", c.String("uplink.url")), checkAddress("city broker", c.String("city.url")))
+	add(checkAddress("上行 uplink.url", c.String("uplink.url")), checkAddress("市级 city.url", c.String("city.url")), checkAddress("基地 source.url", c.String("source.url")))
 	store, f := checkStore(ctx, c)
 	add(f)
 	if store != nil {
@@ -205,7 +207,7 @@ func checkDevices(ctx context.Context, store evidence.Store, reg *registry.Regis
 				out = append(out, finding{warning, fmt.Sprintf("基地 %s：未登记的采集终端 device %s is not registered (%d samples today)", b.Code, d.Device, d.Samples), "register it and bind it to its machine; its evidence is kept"})
 			}
 			if d.Raw > 0 {
-				out = append(out, finding{warning, fmt.Sprintf("基地 %s：%s 有 %d 条隔离消息 quarantined messages", b.Code, d.Device, d.Raw), "look at their reasons in the bridge's metrics and in the store's quarantine"})
+				out = append(out, finding{warning, fmt.Sprintf("基地 %s：%s 有 %d 条隔离消息 quarantined messages", b.Code, cmp.Or(d.Device, "（设备不明 device unknown）"), d.Raw), "jishi frames --kind raw, at the base; or the status page of its bridge"})
 			}
 		}
 		for _, d := range b.Devices {

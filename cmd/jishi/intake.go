@@ -5,16 +5,12 @@ import (
 	"context"
 	"crypto/ed25519"
 	"fmt"
-	"regexp"
 	"strings"
 
 	bridge "github.com/jishi-telemetry/jishi/broker-bridge"
 	"github.com/jishi-telemetry/jishi/internal/dialect"
 	"github.com/jishi-telemetry/jishi/internal/mqtt"
 )
-
-// frameTopic matches the topics between bridges and collectors, which a broker routes and never captures.
-var frameTopic = regexp.MustCompile(`^jishi/v1/[^/]+/[^/]+/(frame|ack)$`)
 
 // sparkplugRoot is where the Sparkplug dialect's topics begin.
 const sparkplugRoot = "spBv1.0/"
@@ -64,7 +60,7 @@ func (p *process) startBridge(ctx context.Context, key ed25519.PrivateKey) (*bri
 		return nil, nil, err
 	}
 	options := mqtt.BrokerOptions{
-		Capture: func(topic string) bool { return !frameTopic.MatchString(topic) },
+		Capture: func(topic string) bool { return !reservedTopic(topic) }, // frames and acknowledgements are routed
 		Deliver: b.Deliver, Oversized: b.Deliver, MaxPayloadBytes: max(int(p.c.Size("bridge.max-payload-bytes")), 512<<10),
 		Logger: p.log.With("part", "broker"), Registerer: p.metrics,
 	}
