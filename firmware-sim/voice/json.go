@@ -31,7 +31,9 @@ func appendTruth(out []byte, name string, value bool) []byte {
 }
 
 // appendText writes a text.
-func appendText(out []byte, name, value string) []byte { return appendQuoted(appendKey(out, name), value) }
+func appendText(out []byte, name, value string) []byte {
+	return appendQuoted(appendKey(out, name), value)
+}
 
 // appendQuoted writes a JSON string of valid UTF-8.
 func appendQuoted(out []byte, text string) []byte {

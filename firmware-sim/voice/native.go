@@ -11,8 +11,8 @@ import (
 )
 
 // native is a gateway that speaks the project's own format: a meter, or a controller's words. Options: channel is the part
-// of the device that speaks, none by default; register is "volatile" (from zero after a reboot) or "kept"; store is "no" or
-// "yes": what happens while the link is down is sent when it is back; and those of every life.
+// of the device that speaks, none by default; register is "volatile" (from zero at each start) or "kept"; store is "no" or "yes":
+// it is dead for want of a link and not of power, and sends what happened meanwhile when the link is back; and those of every life.
 type native struct {
 	deaf
 	life
@@ -30,6 +30,7 @@ type native struct {
 	saidW     float64 // the power that was reported last
 	saidWords plant.Words
 	saidMs    int64 // when it reported last
+	starting  bool  // it is rebooting, and measures nothing
 	stored    []storedSample
 }
 
@@ -118,16 +119,15 @@ func (n *native) birth(atMs int64) {
 		n.text = append(n.text[:0], s.text...)
 		n.say(s.message)
 	}
-	n.stored = n.stored[:0]
-	n.saidMs = 0
+	n.stored, n.starting, n.saidMs = n.stored[:0], false, 0
 	n.sample(atMs)
 }
 
 func (n *native) death(_ int64, rebooted bool) {
-	if !rebooted {
+	if !rebooted && n.stores {
 		return
 	}
-	n.stored = nil
+	n.stored, n.starting = nil, true
 	if !n.keeps {
 		n.wattHours = 0
 	}
@@ -147,7 +147,7 @@ func (n *native) leave(atMs int64) { n.pause(atMs) }
 
 // sample reports what is so now, or stores it. What a second report in the same millisecond says is in the first.
 func (n *native) sample(atMs int64) {
-	if !n.connected && (!n.stores || !n.born || n.startDue != never) || n.saidMs == atMs {
+	if !n.connected && (!n.stores || !n.born || n.starting) || n.saidMs == atMs {
 		return
 	}
 	said := n.in.saidUTCMs(atMs, n.zoneMs)
@@ -210,6 +210,7 @@ type nativeReader struct {
 	tapAt, linkAt, sampleAt string
 	notation, dir           string
 	zoneMs                  int64
+	starting                bool
 	stored                  []plant.Tap
 }
 
@@ -241,12 +242,12 @@ func (r *nativeReader) birth(atMs int64) {
 	for i := range r.stored {
 		r.tapped(atMs, &r.stored[i])
 	}
-	r.stored = r.stored[:0]
+	r.stored, r.starting = r.stored[:0], false
 }
 
 func (r *nativeReader) death(_ int64, rebooted bool) {
 	if rebooted {
-		r.stored = nil
+		r.stored, r.starting = nil, true
 	}
 }
 
@@ -275,7 +276,7 @@ func (r *nativeReader) tap(t *plant.Tap) {
 	switch {
 	case r.connected:
 		r.tapped(t.AtMs, t)
-	case r.stores && r.born && r.startDue == never:
+	case r.stores && r.born && !r.starting && len(r.stored) < maxStored:
 		r.stored = append(r.stored, *t)
 	}
 }

@@ -16,13 +16,13 @@ func makerOf(d scenario.Dialect) maker {
 	case scenario.Native:
 		return newNative
 	case scenario.MTConnect:
-		return nil
+		return newMTConnect
 	case scenario.MTConnectDocument:
-		return nil
+		return newMTConnectDocument
 	case scenario.Sparkplug:
-		return nil
+		return newSparkplug
 	case scenario.ESPRFID:
-		return nil
+		return newESPRFID
 	case scenario.ShellyGen1, scenario.ShellyGen2, scenario.Tasmota, scenario.ESPHome, scenario.Zigbee2MQTT:
 		return nil
 	}

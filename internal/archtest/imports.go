@@ -97,7 +97,7 @@ func libraries() []library {
 		{path: "github.com/schollz/progressbar/v3", users: []string{"cmd/*"}},
 		{path: "github.com/goccy/go-yaml", users: []string{"internal/strictyaml", "internal/config", "cmd/*"}},
 		{path: "github.com/klauspost/compress", users: []string{"internal/frame", "internal/spool", "internal/evidence/influx", "firmware-sim"}},
-		{path: "google.golang.org/protobuf", users: []string{"internal/frame", "internal/dialect/*"}},
+		{path: "google.golang.org/protobuf", users: []string{"internal/frame", "internal/dialect/*", "firmware-sim/voice"}},
 		{path: "github.com/valyala/fastjson", users: []string{"internal/dialect", "internal/dialect/*", "internal/evidence/influx"}},
 		{path: "modernc.org/sqlite", users: []string{"internal/evidence/embedded", "internal/ledger"}},
 		{path: "github.com/pressly/goose/v3", users: []string{"internal/evidence/embedded", "internal/ledger"}},
