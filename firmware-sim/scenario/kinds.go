@@ -28,9 +28,9 @@ func kinds() []traits {
 		{Welder, []standard{{Meter, ShellyGen2}}, false, false, 1, "burst"},
 		{RobotCell, []standard{{Controller, Sparkplug}}, true, false, 2, "machine"},
 		{InjectionPress, []standard{{Controller, Sparkplug}}, true, false, 2, "thermal"},
-		{Compressor, []standard{{Meter, ShellyGen1}}, true, false, 0, "machine"},
-		{Oven, []standard{{Meter, Native}}, true, false, 2, "thermal"},
-		{Printer3D, []standard{{Meter, Zigbee2MQTT}}, true, false, 1, "machine"},
+		{Compressor, []standard{{Meter, ShellyGen1}}, false, false, 0, "machine"},
+		{Oven, []standard{{Meter, Native}}, false, false, 2, "thermal"},
+		{Printer3D, []standard{{Meter, Zigbee2MQTT}}, false, false, 1, "machine"},
 		{PLCBench, []standard{{Meter, ESPHome}}, false, false, 2, "bench"},
 		{ComputerRoom, []standard{{Meter, ShellyGen1}}, false, false, 40, "computer"},
 		{HandBench, nil, false, true, 1, "bench"},
@@ -72,7 +72,7 @@ func (d Dialect) speaks(role Role) bool {
 	return role == Meter
 }
 
-// of lists the dialects that devices of a role speak.
+// dialectsOf lists the dialects that devices of a role speak.
 func dialectsOf(role Role) []Dialect {
 	return slices.DeleteFunc(Dialects(), func(d Dialect) bool { return !d.speaks(role) })
 }
@@ -80,7 +80,7 @@ func dialectsOf(role Role) []Dialect {
 // readerDialects lists the dialects of badge readers, each with its kinds of hardware, the usual one first.
 func readerDialects() []Dialect { return []Dialect{Native, Tasmota, ESPHome, ESPRFID} }
 
-// RDM6300 is the hardware that sees cards which nobody holds.
+// rdm6300 is the hardware that sees cards which nobody holds.
 const rdm6300 = "rdm6300"
 
 func readerTypes(d Dialect) []string {

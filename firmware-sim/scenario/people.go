@@ -1,10 +1,7 @@
 package scenario
 
 import (
-	"encoding/binary"
 	"encoding/hex"
-	"hash/fnv"
-	"math/rand/v2"
 	"strings"
 
 	"github.com/jishi-telemetry/jishi/internal/strictyaml"
@@ -135,7 +132,7 @@ func (f *file) habits(o *object, def Preset) Habits {
 // Bounds of a card's number, in bytes.
 const minCard, maxCard = 3, 10
 
-// card reads a card's number, with or without ":" between the bytes, and returns it in capitals.
+// card reads a card's number, with or without ":" between the bytes, and returns it in small letters.
 func (f *file) card(o *object) (string, spot) {
 	node, at, ok := o.get("card")
 	if !ok {
@@ -148,70 +145,22 @@ func (f *file) card(o *object) (string, spot) {
 		})
 		return "", at
 	}
-	return strings.ToUpper(hex.EncodeToString(b)), at
+	return hex.EncodeToString(b), at
 }
 
-// dealCards gives a card to everybody for whom the file names none. A person's card depends on the seed, the base and the
-// person only, and no two cards agree in their last three bytes, which is all that some readers see.
-func (f *file) dealCards() {
-	type seen [3]byte
-	taken := map[seen]spot{}
-	tail := func(b []byte) seen { return seen(b[len(b)-len(seen{}):]) }
+// checkCards looks for cards that two people have.
+func (f *file) checkCards() {
+	taken := map[string]spot{}
 	for _, b := range f.bases {
 		for i, p := range b.People {
 			if p.Card == "" {
 				continue
 			}
-			number, err := hex.DecodeString(p.Card)
-			if err != nil {
-				continue // it has been said
-			}
-			if first, ok := taken[tail(number)]; ok {
-				f.bad(b.cardAt[i], p.Card, wrong{
-					fmt24.zh + first.String(), fmt24.en + first.String(),
-				})
-			}
-			taken[tail(number)] = b.cardAt[i]
-		}
-	}
-	for _, b := range f.bases {
-		for i := range b.People {
-			p := &b.People[i]
-			if p.Card != "" {
+			if first, ok := taken[p.Card]; ok && b.cardAt[i] != first {
+				f.bad(b.cardAt[i], p.Card, wrong{"卡号重复，已用于 " + first.String(), "the card is used twice, first by " + first.String()})
 				continue
 			}
-			rng := rand.New(rand.NewPCG(f.Seed, stream(b.Code, p.ID)))
-			number := drawCard(rng)
-			for {
-				if _, ok := taken[tail(number)]; !ok {
-					break
-				}
-				number = drawCard(rng)
-			}
-			taken[tail(number)] = spot{}
-			p.Card = strings.ToUpper(hex.EncodeToString(number))
-		}
-	}
-}
-
-// fmt24 says that two cards cannot be told apart.
-var fmt24 = wrong{"卡号重复：末三字节已用于 ", "used twice: its last three bytes, all that some readers see, are those of "}
-
-func stream(base, person string) uint64 {
-	h := fnv.New64a()
-	h.Write([]byte(base + "\x00card\x00" + person)) //nolint:errcheck // a hash takes everything
-	return h.Sum64()
-}
-
-// drawCard returns four bytes as cards have them: no byte below 0x10, which some firmware writes with one digit, and not
-// 0x88 in front, which marks a longer number.
-func drawCard(rng *rand.Rand) []byte {
-	var number [8]byte
-	for {
-		binary.BigEndian.PutUint64(number[:], rng.Uint64())
-		card := number[:4]
-		if card[0] != 0x88 && card[0] >= 0x10 && card[1] >= 0x10 && card[2] >= 0x10 && card[3] >= 0x10 {
-			return card
+			taken[p.Card] = b.cardAt[i]
 		}
 	}
 }

@@ -46,8 +46,9 @@ type file struct {
 	Scenario
 	overrides Overrides
 	bases     []*base
-	seedGiven bool
 	end       int64 // of the scenario
+	// timeless is true when the first day could not be read: nothing more is said about dates then.
+	timeless bool
 	// totals of the whole file, by what is counted
 	totals map[string]int
 }
@@ -70,11 +71,7 @@ func (f *file) scenario(o *object) {
 	}
 	f.Name = o.name(f.file)
 	f.readSeed(o)
-	if !f.readTime(o) {
-		// Without a first day nothing can be said about dates, and what stands below has them.
-		o.asked = append(o.asked, topKeys()...)
-		return
-	}
+	f.readTime(o)
 	f.Holidays = f.dates(o, "holidays")
 	f.readMakeup(o)
 	if !o.each("bases", MaxBases, f.base) {
@@ -85,11 +82,9 @@ func (f *file) scenario(o *object) {
 	}
 	f.readFaults(o)
 	f.readFrauds(o)
-	f.dealCards()
+	f.checkCards()
 	f.checkTimetable()
 }
-
-func topKeys() []string { return []string{"holidays", "makeup", "bases", "faults", "frauds"} }
 
 func (f *file) readSeed(o *object) {
 	f.Seed = 1
@@ -105,8 +100,8 @@ func (f *file) readSeed(o *object) {
 	}
 }
 
-// readTime reads zone, first day and number of days; false when there is no first day.
-func (f *file) readTime(o *object) bool {
+// readTime reads zone, first day and number of days.
+func (f *file) readTime(o *object) {
 	zone, at := o.text("zone", "Asia/Shanghai")
 	var ok bool
 	if f.Zone, ok = parseZone(zone); !ok {
@@ -115,15 +110,15 @@ func (f *file) readTime(o *object) bool {
 	}
 	f.Days = o.whole("days", defaultDays, 1, MaxDays)
 	node, at, ok := o.require("from", wrong{"第一天的日期，如 2026-03-02", "the date of the first day, such as 2026-03-02"})
-	if !ok {
-		return false
+	if ok {
+		if f.FromMs, ok = parseDate(node.Text, f.Zone); !ok || node.Kind != strictyaml.Scalar {
+			f.bad(at, node.Text, wrongDate)
+		}
 	}
-	if f.FromMs, ok = parseDate(node.Text, f.Zone); !ok || node.Kind != strictyaml.Scalar {
-		f.bad(at, node.Text, wrongDate)
-		return false
+	if f.timeless = !ok; f.timeless {
+		f.FromMs, _ = parseDate("2026-01-01", f.Zone)
 	}
 	f.end = f.Midnight(f.Days)
-	return true
 }
 
 // dates reads dates and ranges of them within the scenario, in order, each once; nil when they are not given.
@@ -149,7 +144,7 @@ func (f *file) dates(o *object, key string) []int64 {
 
 // inside reports whether a span lies within the scenario, and says so if not.
 func (f *file) inside(w word, s span.Span) bool {
-	if s.StartMs >= f.FromMs && s.EndMs <= f.end {
+	if f.timeless || s.StartMs >= f.FromMs && s.EndMs <= f.end {
 		return true
 	}
 	first, last := f.date(f.FromMs), f.date(f.end-1)

@@ -19,8 +19,8 @@ type Scenario struct {
 	// 3660.
 	FromMs int64
 	Days   int
-	// Holidays and Makeup are days off and make-up working days besides the week's, as midnights. The simulator asks no
-	// calendar of the product.
+	// Holidays and Makeup are days off and make-up working days besides the week's, as midnights in order. The simulator
+	// asks no calendar of the product.
 	Holidays, Makeup []int64
 	Bases            []Base
 	Faults           []Fault
@@ -96,6 +96,8 @@ type Machine struct {
 	Model map[string]float64
 	// Devices speak for it, at most one of each role at any instant.
 	Devices []Device
+	// Line is where the file says it.
+	Line int
 }
 
 // Role is what a device tells of its machine.
@@ -137,6 +139,8 @@ type Device struct {
 	// FromMs and ToMs are when it is at this machine; 0 is without bound. A meter that is swapped in mid-day stands at two
 	// machines with bounds that meet.
 	FromMs, ToMs int64
+	// Line is where the file says it.
+	Line int
 }
 
 // Reader is a badge reader at a door or at a station.
@@ -150,6 +154,8 @@ type Reader struct {
 	// Direction is "in", "out" or "" when it does not know.
 	Direction string
 	Options   map[string]string
+	// Line is where the file says it.
+	Line int
 }
 
 // Person is a trainee or a teacher.
@@ -184,8 +190,8 @@ type Class struct {
 
 // Slot is when a class is held, on each of its days.
 type Slot struct {
-	// Weekdays are the days of the week (time.Monday …); Workdays instead takes every working day, make-up days included;
-	// DatesMs instead takes the midnights named.
+	// Weekdays are the days of the week (time.Monday …) without the holidays; Workdays instead takes every working day,
+	// make-up days included; DatesMs instead takes the midnights named, in order, whatever days they are.
 	Weekdays []time.Weekday
 	Workdays bool
 	DatesMs  []int64
@@ -200,14 +206,16 @@ type Fault struct {
 	Kind FaultKind
 	// Rate is how often: a share of messages (0 to 1) or a number per device and day, as the kind says.
 	Rate float64
-	// Devices are whom it hits: ids of devices and readers; none is all.
+	// At is the code of the base where it happens; "" is all.
+	At string
+	// Devices are whom it hits: ids of devices and readers; none is all that it can hit.
 	Devices []string
 	// FromMs and ToMs bound it; 0 is the whole scenario.
 	FromMs, ToMs int64
 	// For is how long it lasts each time, By how much, where the kind has that.
 	For time.Duration
 	By  float64
-	// With is the other machine of a swap.
+	// With is the other machine of a swap, whose meter comes in exchange if it has one.
 	With string
 	// Line is where the file says it.
 	Line int
@@ -250,14 +258,27 @@ func FaultKinds() []FaultKind {
 // Fraud is something that people do on purpose.
 type Fraud struct {
 	Kind FraudKind
-	// Class, Person, Machine and Device are whom it is about, as the kind wants.
+	// At is the code of the base where Class, Person, Machine and Device are.
+	At string
+	// Class, Person, Machine and Device are whom it is about, as the kind wants:
+	//
+	//	many_cards       Class, and Person who taps the cards
+	//	tap_and_leave    Class, and Person who leaves; "" is all trainees
+	//	idle_running     Machine
+	//	copied_curve     Machine
+	//	emulated_device  Device, which is no reader
+	//	two_bases        Person
+	//	ghost_class, short_class, over_claimed  Class
 	Class, Person, Machine, Device string
-	// Cards is how many cards one person taps; Base is the other base of a card that is at two.
+	// Cards is how many cards of other trainees one person taps (many_cards); Base is the code of the other base of a card
+	// that is at two (two_bases).
 	Cards int
 	Base  string
-	// DatesMs are the midnights of the days on which it happens; none is every day of the class.
+	// DatesMs are the midnights of the days on which it happens, in order; none is every day, for a class every day on which
+	// it is held. What copies an earlier day does not happen on the first.
 	DatesMs []int64
-	// Share is how much: of a class that is shortened the part that is held, of a claim the factor.
+	// Share is how much: of a class that is shortened the part that is held, more than 0 and less than 1; of a claim the
+	// factor, more than 1.
 	Share float64
 	// Line is where the file says it.
 	Line int

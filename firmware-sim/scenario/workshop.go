@@ -27,7 +27,7 @@ func (f *file) workshop(b *base, o *object) {
 		r.stations[r.Stations[i].ID] = &r.Stations[i]
 	}
 	if !o.given("readers") {
-		f.reader(b, r, Reader{ID: id + "-door", Dialect: Native}, o.at)
+		f.reader(b, r, Reader{ID: id + "-door", Dialect: Native, Line: o.at.line}, o.at)
 	}
 	f.readers(b, r, o)
 	b.Workshops = append(b.Workshops, *r.Workshop)
@@ -46,11 +46,11 @@ func (f *file) machines(b *base, r *room, o *object) {
 	name := o.name("")
 	model := f.model(o)
 	devices := f.devices(o, kind)
-	if kind == "" || !f.count(o.at, "machines", count, MaxMachines) {
+	if kind == "" && !o.given("id") || !f.count(o.at, "machines", count, MaxMachines) {
 		return
 	}
 	for n := first; n < first+count; n++ {
-		m := Machine{ID: stamp(template, n), Kind: kind, Model: model}
+		m := Machine{ID: stamp(template, n), Kind: kind, Model: model, Line: o.at.line}
 		m.Name = cmp.Or(stamp(name, n), m.ID)
 		if !f.claim(b, aMachine, at, m.ID) || !f.count(o.at, "devices", len(devices), maxDevices) {
 			return
@@ -97,7 +97,7 @@ func (f *file) options(o *object) map[string]string {
 // deviceItem is a device of a template and where it stands in the file.
 type deviceItem struct {
 	Device
-	at, idAt spot
+	idAt spot
 }
 
 // devices reads the devices of a machine; without any the kind's usual.
@@ -108,13 +108,16 @@ func (f *file) devices(o *object, kind Kind) []deviceItem {
 		return out
 	}
 	for _, s := range kind.traits().devices {
-		out = append(out, deviceItem{Device: Device{ID: "{machine}-" + string(s.role), Dialect: s.dialect, Role: s.role}, at: o.at, idAt: o.at})
+		out = append(out, deviceItem{
+			Device: Device{ID: "{machine}-" + string(s.role), Dialect: s.dialect, Role: s.role, Line: o.at.line}, idAt: o.at,
+		})
 	}
 	return out
 }
 
 func (f *file) device(o *object, kind Kind) deviceItem {
-	d := deviceItem{at: o.at}
+	d := deviceItem{idAt: o.at}
+	d.Line = o.at.line
 	def := Meter
 	if usual := kind.traits().devices; len(usual) > 0 {
 		def = usual[0].role
@@ -317,7 +320,7 @@ func (f *file) readers(b *base, r *room, o *object) {
 		count := o.whole("count", 1, 1, maxReaders)
 		template, at := f.pattern(o, "id", r.ID+"-reader-{n}", count)
 		first := b.number(o, template, count)
-		reader := Reader{Dialect: choice(o, "dialect", Native, readerDialects())}
+		reader := Reader{Dialect: choice(o, "dialect", Native, readerDialects()), Line: o.at.line}
 		reader.Type = f.readerType(o, reader.Dialect)
 		station, stationAt := o.text("station", "")
 		reader.Direction = choice(o, "direction", "", []string{"in", "out"})
