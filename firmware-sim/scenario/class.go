@@ -11,8 +11,8 @@ import (
 
 // classPlace is where the parts of a class stand in the file.
 type classPlace struct {
-	at, teacher, trainees, stations spot
-	slots                           []spot
+	at    spot
+	slots []spot
 }
 
 func (f *file) classes(b *base, o *object) {
@@ -35,14 +35,14 @@ func (f *file) class(b *base, o *object) {
 	ok := f.claim(b, aClass, at, c.ID)
 	c.Name = o.name(c.ID)
 	r := f.room(b, o, &c)
-	c.Stations, place.stations = f.stationsOf(o, r)
+	c.Stations = f.stationsOf(o, r)
 	c.Profile = choice(o, "profile", c.usualProfile(r), profiles())
-	c.Teacher, place.teacher = f.teacher(b, o)
-	c.Trainees, place.trainees = f.trainees(b, o)
+	c.Teacher = f.teacher(b, o)
+	c.Trainees = f.trainees(b, o)
 	c.Slots, place.slots = f.slots(o)
 	c.Claimed = o.number("claimed", 1, 0.01, 10)
 	if !ok || !f.count(o.at, "classes", 1, MaxClasses) || !f.count(o.at, "sessions", len(c.Slots)*f.Days, maxSessions) ||
-		!f.count(place.trainees, "memberships", len(c.Trainees)+len(c.Stations), maxMemberships) {
+		!f.count(o.at, "memberships", len(c.Trainees)+len(c.Stations), maxMemberships) {
 		return
 	}
 	b.Classes = append(b.Classes, c)
@@ -74,11 +74,10 @@ func (f *file) room(b *base, o *object, c *Class) *room {
 }
 
 // stationsOf reads the stations where a class works, all of its workshop where nothing is said.
-func (f *file) stationsOf(o *object, r *room) ([]string, spot) {
+func (f *file) stationsOf(o *object, r *room) []string {
 	words, ok := o.words("stations", maxItems)
-	_, at, _ := o.get("stations")
 	if r == nil {
-		return nil, at
+		return nil
 	}
 	order := make([]string, len(r.Stations))
 	index := make(map[string]int, len(r.Stations))
@@ -86,9 +85,9 @@ func (f *file) stationsOf(o *object, r *room) ([]string, spot) {
 		order[i], index[r.Stations[i].ID] = r.Stations[i].ID, i
 	}
 	if !ok {
-		return order, at
+		return order
 	}
-	return f.gather(words, aStation, order, index), at
+	return f.gather(words, aStation, order, index)
 }
 
 // gather reads ids and ranges of them, each once.
@@ -122,7 +121,7 @@ func (c *Class) usualProfile(r *room) string {
 }
 
 // teacher reads who teaches. Classes that name nobody take the teachers of the base in turn.
-func (f *file) teacher(b *base, o *object) (string, spot) {
+func (f *file) teacher(b *base, o *object) string {
 	var all []string
 	for _, p := range b.People {
 		if p.Teacher {
@@ -142,11 +141,11 @@ func (f *file) teacher(b *base, o *object) (string, spot) {
 	case !b.People[i].Teacher:
 		f.bad(at, text, wrong{"是学员，不是教师，应列在 teachers", "is a trainee and no teacher, list teachers under teachers"})
 	}
-	return text, at
+	return text
 }
 
 // trainees reads who attends, all trainees of the base where nothing is said.
-func (f *file) trainees(b *base, o *object) ([]string, spot) {
+func (f *file) trainees(b *base, o *object) []string {
 	words, ok := o.words("trainees", maxItems)
 	_, at, _ := o.get("trainees")
 	if ok && !(len(words) == 1 && words[0].text == "all") {
@@ -156,7 +155,7 @@ func (f *file) trainees(b *base, o *object) ([]string, spot) {
 				f.bad(at, id, wrong{"是教师，不能同时是学员", "is a teacher and no trainee"})
 			}
 		}
-		return out, at
+		return out
 	}
 	var all []string
 	for _, p := range b.People {
@@ -164,7 +163,7 @@ func (f *file) trainees(b *base, o *object) ([]string, spot) {
 			all = append(all, p.ID)
 		}
 	}
-	return all, at
+	return all
 }
 
 // usualSlots are those of a class that names none.

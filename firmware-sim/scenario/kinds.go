@@ -7,8 +7,8 @@ type traits struct {
 	kind Kind
 	// devices stand at a machine when the file names none.
 	devices []standard
-	// controlled kinds have a controller of their own; unpowered ones take no meter.
-	controlled, unpowered bool
+	// controlled kinds have a controller of their own; of those that show, the power tells whether they run.
+	controlled, shows bool
 	// capacity is of a station that the file does not describe; 0: the machine needs nobody.
 	capacity int
 	profile  string
@@ -22,18 +22,18 @@ type standard struct {
 // kinds is the table of kinds.
 func kinds() []traits {
 	return []traits{
-		{Lathe, []standard{{Meter, Tasmota}}, false, false, 2, "machine"},
-		{CNCMill, []standard{{Controller, MTConnect}}, true, false, 2, "machine"},
-		{CNCLathe, []standard{{Controller, MTConnect}}, true, false, 2, "machine"},
-		{Welder, []standard{{Meter, ShellyGen2}}, false, false, 1, "burst"},
-		{RobotCell, []standard{{Controller, Sparkplug}}, true, false, 2, "machine"},
-		{InjectionPress, []standard{{Controller, Sparkplug}}, true, false, 2, "thermal"},
-		{Compressor, []standard{{Meter, ShellyGen1}}, false, false, 0, "machine"},
-		{Oven, []standard{{Meter, Native}}, false, false, 2, "thermal"},
-		{Printer3D, []standard{{Meter, Zigbee2MQTT}}, false, false, 1, "machine"},
+		{Lathe, []standard{{Meter, Tasmota}}, false, true, 2, "machine"},
+		{CNCMill, []standard{{Controller, MTConnect}}, true, true, 2, "machine"},
+		{CNCLathe, []standard{{Controller, MTConnect}}, true, true, 2, "machine"},
+		{Welder, []standard{{Meter, ShellyGen2}}, false, true, 1, "burst"},
+		{RobotCell, []standard{{Controller, Sparkplug}}, true, true, 2, "machine"},
+		{InjectionPress, []standard{{Controller, Sparkplug}}, true, true, 2, "thermal"},
+		{Compressor, []standard{{Meter, ShellyGen1}}, false, true, 0, "machine"},
+		{Oven, []standard{{Meter, Native}}, false, true, 2, "thermal"},
+		{Printer3D, []standard{{Meter, Zigbee2MQTT}}, false, true, 1, "machine"},
 		{PLCBench, []standard{{Meter, ESPHome}}, false, false, 2, "bench"},
 		{ComputerRoom, []standard{{Meter, ShellyGen1}}, false, false, 40, "computer"},
-		{HandBench, nil, false, true, 1, "bench"},
+		{HandBench, nil, false, false, 1, "bench"},
 	}
 }
 
@@ -41,7 +41,7 @@ func (k Kind) traits() traits {
 	all := kinds()
 	i := slices.IndexFunc(all, func(t traits) bool { return t.kind == k })
 	if i < 0 {
-		return traits{kind: k, capacity: 1, profile: "machine"}
+		return traits{kind: k, shows: true, capacity: 1, profile: "machine"}
 	}
 	return all[i]
 }
@@ -50,7 +50,7 @@ func (k Kind) traits() traits {
 func (k Kind) HasController() bool { return k.traits().controlled }
 
 // HasPower reports whether machines of the kind draw power that a meter could see.
-func (k Kind) HasPower() bool { return !k.traits().unpowered }
+func (k Kind) HasPower() bool { return k != HandBench }
 
 // Dialects lists every dialect.
 func Dialects() []Dialect {

@@ -270,8 +270,8 @@ type Fraud struct {
 	//	two_bases        Person
 	//	ghost_class, short_class, over_claimed  Class
 	Class, Person, Machine, Device string
-	// Cards is how many cards of other trainees one person taps (many_cards); Base is the code of the other base of a card
-	// that is at two (two_bases).
+	// Cards is how many cards one person taps, the own among them (many_cards); Base is the code of the other base of a
+	// card that is at two (two_bases).
 	Cards int
 	Base  string
 	// DatesMs are the midnights of the days on which it happens, in order; none is every day, for a class every day on which
