@@ -23,8 +23,16 @@ func makerOf(d scenario.Dialect) maker {
 		return newSparkplug
 	case scenario.ESPRFID:
 		return newESPRFID
-	case scenario.ShellyGen1, scenario.ShellyGen2, scenario.Tasmota, scenario.ESPHome, scenario.Zigbee2MQTT:
-		return nil
+	case scenario.ShellyGen1:
+		return newShellyGen1
+	case scenario.ShellyGen2:
+		return newShellyGen2
+	case scenario.Tasmota:
+		return newTasmota
+	case scenario.ESPHome:
+		return newESPHome
+	case scenario.Zigbee2MQTT:
+		return newZigbee2MQTT
 	}
 	return nil
 }
