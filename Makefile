@@ -77,6 +77,14 @@ bench: setup $(CACHE)/bin/telegraf ## Measure this machine beside peers and limi
 	@mkdir -p $(CACHE)/bench && go build -trimpath -o $(CACHE)/bench/ ./cmd/bench ./cmd/jishi
 	$(CACHE)/bench/bench -jishi $(CACHE)/bench/jishi -tools $(CACHE)/bin -dir $(CACHE)/bench $(BENCH)
 
+# FAULTS holds options of cmd/faults: make faults FAULTS='-only week,flood'
+FAULTS ?=
+
+.PHONY: faults
+faults: setup ## Kill, cut, fill, damage: what became of every acknowledged message, see docs/faults.md; about seven minutes
+	@mkdir -p $(CACHE)/faults && go build -trimpath -o $(CACHE)/faults/ ./cmd/faults ./cmd/jishi
+	$(CACHE)/faults/faults -jishi $(CACHE)/faults/jishi -tools $(CACHE)/bin -dir $(CACHE)/faults $(FAULTS)
+
 .PHONY: cover
 cover: ## Coverage of the whole module: .cache/cover.html and the total
 	@mkdir -p $(CACHE)

@@ -6,7 +6,6 @@ import (
 	"os"
 	"strings"
 	"sync"
-	"syscall"
 
 	"github.com/jishi-telemetry/jishi/internal/spool"
 )
@@ -114,6 +113,3 @@ func (s *segment) Sync() error {
 	}
 	return err
 }
-
-// noSpace is what a full disk says.
-const noSpace = syscall.ENOSPC

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/jishi-telemetry/jishi/internal/spool"
@@ -15,7 +16,7 @@ import (
 func failWrites(ctx context.Context, h *harness) error {
 	return h.failDisk(ctx, "ENOSPC in the middle of a write", func(run int) fault {
 		rng := h.random("enospc", run)
-		return fault{op: "write", at: 2 + rng.IntN(20), err: noSpace, part: rng.Float64()}
+		return fault{op: "write", at: 2 + rng.IntN(20), err: syscall.ENOSPC, part: rng.Float64()}
 	})
 }
 
@@ -69,42 +70,47 @@ func (c *localCity) failOnce(ctx context.Context, t *tally, dir string, f fault)
 	if err != nil {
 		return nil, err
 	}
-	var ended error
-	for burst := 0; burst < bursts && ended == nil; burst++ {
-		before := t.count()
-		for i := range 3 * localDevices {
-			base.say(i % localDevices)
-		}
-		// The next burst waits for a PUBACK of this one, so that every burst is a commit at least.
-		if err := await(ctx, localLimit, "a PUBACK, or the bridge's end", func() (bool, error) {
-			select {
-			case ended = <-base.run:
-				return true, nil
-			default:
-				return t.count() > before, nil
-			}
-		}); err != nil {
-			return nil, err
-		}
-	}
+	ended, err := base.suffer(ctx)
 	acks := t.count()
 	switch {
+	case err != nil:
+		return nil, errors.Join(err, base.close())
 	case !d.wasHit():
 		wrong = append(wrong, "the disk never failed: the run has shown nothing")
 	case ended == nil:
-		// The PUBACK that was waited for came before the failure.
-		ended = <-base.run
-		acks = t.count()
-	}
-	if ended != nil && !errors.Is(ended, spool.ErrFailed) {
+		wrong = append(wrong, "the bridge goes on though its disk has failed")
+	case !errors.Is(ended, spool.ErrFailed):
 		wrong = append(wrong, fmt.Sprintf("the bridge ended with %v, want %v", ended, spool.ErrFailed))
 	}
 	base.repeat() // nobody is there to acknowledge it
 	if err := base.close(); err != nil {
 		return nil, err
 	}
-	if n := t.count() - acks; n > 0 {
+	if n := t.count() - acks; n > 0 && ended != nil {
 		wrong = append(wrong, fmt.Sprintf("%d messages were acknowledged after the disk had failed", n))
 	}
 	return wrong, nil
+}
+
+// suffer has the devices speak in bursts until the bridge ends, and returns its error; nil when it outlives them.
+func (b *localBase) suffer(ctx context.Context) (ended, err error) {
+	over := func() bool {
+		select {
+		case ended = <-b.run:
+		default:
+		}
+		return ended != nil
+	}
+	for range bursts {
+		before := b.tally.count()
+		for i := range 3 * localDevices {
+			b.say(i % localDevices)
+		}
+		// The next burst waits for a PUBACK of this one, so that every burst is a commit at least.
+		err := await(ctx, localLimit, "a PUBACK, or the bridge's end", func() (bool, error) { return over() || b.tally.count() > before, nil })
+		if err != nil || ended != nil {
+			return ended, err
+		}
+	}
+	return nil, nil
 }

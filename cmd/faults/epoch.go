@@ -17,9 +17,7 @@ func replaceDisk(ctx context.Context, h *harness) (err error) {
 	}
 	defer func() { err = errors.Join(err, in.close()) }()
 	t := newTally(baseCode, fleetDevices, h.began.Add(-time.Hour), time.Millisecond)
-	devices := newFleet(ctx, in.baseAddr, t, 0, voice{
-		devices: fleetDevices, window: 100, every: time.Duration(fleetDevices) * time.Second / time.Duration(h.rate),
-	})
+	devices := newFleet(ctx, in.baseAddr, t, 0, steadily(h.rate))
 	defer devices.end()
 	r := row{Fault: "replaced disk: a new epoch, the old log sent later", Runs: h.some(20)}
 	old, err := h.replacements(ctx, in, t, r.Runs)

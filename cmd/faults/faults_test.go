@@ -43,6 +43,7 @@ func TestQuick(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s\n%s", err, &table, &said)
 	}
+	t.Logf("%s", &said)
 	var matrix struct{ Rows []row }
 	if err := json.Unmarshal(table.Bytes(), &matrix); err != nil {
 		t.Fatal(err)

@@ -22,7 +22,8 @@ type fleet struct {
 // voice is how a fleet speaks.
 type voice struct {
 	devices int
-	every   time.Duration // between two messages of a device; 0 is as fast as its window lets it
+	every   time.Duration // between two bursts of a device; 0 is as fast as its window lets it
+	burst   int           // messages of a burst; 0 is one
 	window  int           // messages that a device may have out
 	pad     int           // bytes of blanks in each message
 	most    int           // messages of a device; 0 is no end
@@ -61,7 +62,7 @@ func (f *fleet) speak(ctx context.Context, s *sender, device int, v voice) {
 			f.tally.acked(id)
 			f.waited(time.Since(began))
 		})
-		if tick == nil {
+		if tick == nil || (n+1)%max(1, v.burst) != 0 {
 			continue
 		}
 		select {

@@ -9,8 +9,17 @@ import (
 	"time"
 )
 
-// fleetDevices speak while processes are killed.
-const fleetDevices = 10
+// fleetDevices speak while processes are killed, fleetBurst messages at a time, so that there is more than one in most
+// commits.
+const fleetDevices, fleetBurst = 10, 10
+
+// steadily is the voice of a fleet of that many messages a second.
+func steadily(rate int) voice {
+	return voice{
+		devices: fleetDevices, window: 100, burst: fleetBurst,
+		every: fleetBurst * time.Duration(fleetDevices) * time.Second / time.Duration(rate),
+	}
+}
 
 // killing is a row in which a process dies again and again.
 type killing struct {
@@ -82,9 +91,7 @@ func (h *harness) kill(ctx context.Context, k killing) (err error) {
 	}
 	defer func() { err = errors.Join(err, in.close()) }()
 	t := newTally(baseCode, fleetDevices, h.began.Add(-time.Hour), time.Millisecond)
-	devices := newFleet(ctx, in.baseAddr, t, 0, voice{
-		devices: fleetDevices, window: 100, every: time.Duration(fleetDevices) * time.Second / time.Duration(h.rate),
-	})
+	devices := newFleet(ctx, in.baseAddr, t, 0, steadily(h.rate))
 	defer devices.end()
 	r := row{Fault: k.fault, Runs: k.runs}
 	if err := h.strikes(ctx, k, in, t, &r); err != nil {
@@ -105,6 +112,14 @@ func (h *harness) strikes(ctx context.Context, k killing, in *installation, t *t
 	began, whole := time.Now(), true
 	for run := range k.runs {
 		if err := pause(ctx, moment(300*time.Millisecond)); err != nil {
+			return err
+		}
+		// The blow falls a moment after a PUBACK: in the midst of what the message behind it goes through.
+		select {
+		case <-t.nextAck():
+		case <-time.After(time.Second): // there may be none while the service is down
+		}
+		if err := pause(ctx, moment(2*time.Millisecond)); err != nil {
 			return err
 		}
 		if whole {

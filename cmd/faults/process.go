@@ -74,8 +74,21 @@ func (s *server) launch() error {
 	return nil
 }
 
+// startTries is how often a program is started that ends at once: while it was dead, another connection of this machine may
+// have been given its port.
+const startTries = 5
+
 // start runs the program and returns when it is ready.
-func (s *server) start(ctx context.Context) error {
+func (s *server) start(ctx context.Context) (err error) {
+	for range startTries {
+		if err = s.startOnce(ctx); !errors.Is(err, errEnded) || pause(ctx, 10*pollEvery) != nil {
+			break
+		}
+	}
+	return err
+}
+
+func (s *server) startOnce(ctx context.Context) error {
 	if err := s.launch(); err != nil {
 		return err
 	}

@@ -57,6 +57,9 @@ func (r *row) recovery() string {
 	if r.RecoveryS == nil {
 		return "-"
 	}
+	if *r.RecoveryS < 0.1 {
+		return "< 0.1 s"
+	}
 	return fmt.Sprintf("%.1f s", *r.RecoveryS)
 }
 

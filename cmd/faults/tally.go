@@ -33,6 +33,7 @@ type tally struct {
 	mu      sync.Mutex // guards the rest
 	devices [][]bool   // by device and n-1: acknowledged
 	acks    int
+	next    chan struct{} // closed at the next acknowledgement; nil when nobody waits for it
 }
 
 func newTally(base string, devices int, from time.Time, step time.Duration) *tally {
@@ -72,13 +73,20 @@ func (t *tally) acked(id messageID) {
 	}
 	t.devices[id.device][id.n-1] = true
 	t.acks++
+	if t.next != nil {
+		close(t.next)
+		t.next = nil
+	}
 }
 
-// isAcked reports whether a device was told that its message is safe.
-func (t *tally) isAcked(id messageID) bool {
+// nextAck returns a channel that is closed at the next acknowledgement.
+func (t *tally) nextAck() <-chan struct{} {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.devices[id.device][id.n-1]
+	if t.next == nil {
+		t.next = make(chan struct{})
+	}
+	return t.next
 }
 
 // count returns how many messages were acknowledged.
@@ -120,8 +128,8 @@ func (t *tally) promised() []int {
 	defer t.mu.Unlock()
 	out := make([]int, len(t.devices))
 	for d, acked := range t.devices {
-		for i := len(acked) - 1; i >= 0; i-- {
-			if acked[i] {
+		for i, ok := range slices.Backward(acked) {
+			if ok {
 				out[d] = i + 1
 				break
 			}
