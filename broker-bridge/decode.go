@@ -15,11 +15,13 @@ import (
 	"github.com/jishi-telemetry/jishi/internal/telemetry"
 )
 
-// decodeAll turns the inbox into batches until ctx ends, and closes decoded.
+// decodeAll turns the inbox into batches until ctx ends, and closes decoded. Between small batches it rests.
 func (b *Bridge) decodeAll(ctx context.Context, decoded chan<- *batch) {
 	defer close(decoded)
 	poll := time.NewTicker(time.Second)
 	defer poll.Stop()
+	var hurry hurry
+	queue, rested := b.inbox.queue, (<-chan time.Time)(nil) // one of them is nil
 	for {
 		next := b.batches.fresh()
 		select {
@@ -30,9 +32,14 @@ func (b *Bridge) decodeAll(ctx context.Context, decoded chan<- *batch) {
 			next.requests = append(next.requests, b.poll()...)
 		case ask := <-b.asks:
 			ask()
-		case in := <-b.inbox.queue:
+		case <-rested:
+			queue, rested = b.inbox.queue, nil
+		case in := <-queue:
 			b.decode(next, in)
 			b.drain(next)
+			if !hurry.among(next.messages) && !b.o.ReplayClock {
+				queue, rested = nil, time.After(b.rest())
+			}
 		}
 		if next.empty() {
 			b.batches.done(next)

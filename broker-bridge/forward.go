@@ -46,13 +46,18 @@ func (b *Bridge) Forward(ctx context.Context, up Uplink) error {
 	return f.run(ctx, grown)
 }
 
-// watch tells the forwarder when the log has grown beyond end. The log's end is asked before the forwarder is told, which
-// then reads: asked after that, it would hide what came meanwhile, until something else came.
+// watch tells the forwarder when the log has grown beyond end, and rests after that. The log's end is asked before the
+// forwarder is told, which then reads: asked after that, it would hide what came meanwhile, until something else came.
 func (b *Bridge) watch(ctx context.Context, end uint64, grown chan<- struct{}) {
 	for b.o.Log.Wait(ctx, end) == nil {
 		end = b.o.Log.End()
 		select {
 		case grown <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		select {
+		case <-time.After(b.rest()):
 		case <-ctx.Done():
 			return
 		}
