@@ -146,7 +146,7 @@ func uplinkConcerns(s *edgeStatus) []concern {
 			"JishiUplinkDown", attend, "到市级的连接已中断 " + spanText(s.NowMs-u.SinceMs, langZH), "no connection to the city for " + spanText(s.NowMs-u.SinceMs, langEN),
 			"检查网络、uplink.url、用户名与密码；记录保存在磁盘上", "check the network, uplink.url, user name and password; records stay on disk",
 		})
-	case u.Connected && waiting && s.NowMs-max(u.LastAckMs, s.StartedMs) > stalledMs/3 && len(out) == 0:
+	case u.Connected && waiting && s.NowMs-max(u.LastAckMs, s.StartedMs) > stalledMs/3:
 		out = append(out, concern{
 			"JishiUplinkStalled", attend, "已连接，但市级不确认存储", "connected, and the city does not say that it stores",
 			"请市级检查采集进程与证据库", "ask the city to look at its collector and evidence store",

@@ -57,7 +57,8 @@ func filled(t *testing.T, dir string, o spool.Options) (epoch uint64) {
 func TestRenewUnderFaults(t *testing.T) {
 	t.Parallel()
 	origin := t.TempDir()
-	epoch := filled(t, origin, spool.Options{FS: newQuickFS(), SegmentBytes: spool.MinSegmentBytes})
+	o := spool.Options{FS: newQuickFS(), SegmentBytes: 3 * spool.MinSegmentBytes} // few files: every step of each is tried
+	epoch := filled(t, origin, o)
 	seen := map[bool]int{}
 	for n := 0; ; n++ {
 		dir := copyDir(t, origin)
@@ -71,7 +72,7 @@ func TestRenewUnderFaults(t *testing.T) {
 			}
 			return verdict{}
 		})
-		_, err := spool.Renew(t.Context(), dir, spool.Options{FS: fsys, SegmentBytes: spool.MinSegmentBytes})
+		_, err := spool.Renew(t.Context(), dir, spool.Options{FS: fsys, SegmentBytes: o.SegmentBytes})
 		failed := steps > n
 		fsys.set(nil)
 		if failed && !errors.Is(err, errInjected) || !failed && err != nil {

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"github.com/jishi-telemetry/jishi/internal/spool"
 )
@@ -281,4 +282,50 @@ func TestInspectRefusesAHalfRenewedLog(t *testing.T) {
 			t.Errorf("Inspect: %v, want ErrRenewing", err)
 		}
 	}
+}
+
+// Whatever was acknowledged, and however the records were cut into commits, the new log is the rest in its order.
+func TestRenewProperty(t *testing.T) {
+	t.Parallel()
+	const dir = "log"
+	rapid.Check(t, func(rt *rapid.T) {
+		o := spool.Options{FS: newMemFS(1), SegmentBytes: spool.MinSegmentBytes}
+		log, err := spool.Open(dir, o)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		for _, size := range rapid.SliceOfN(rapid.IntRange(1, 40), 0, 12).Draw(rt, "commits") {
+			if _, err := tryPut(t, log, size); err != nil {
+				rt.Fatal(err)
+			}
+		}
+		end := log.End()
+		acked := make([]bool, end)
+		for range rapid.IntRange(0, 5).Draw(rt, "acknowledgements") {
+			first := rapid.Uint64Range(1, end).Draw(rt, "first")
+			last := rapid.Uint64Range(first, end).Draw(rt, "last")
+			ack(t, log, spool.Range{First: first, Last: last})
+			for seq := first; seq <= last && seq < end; seq++ {
+				acked[seq] = true
+			}
+		}
+		closeAll(t, log)
+		var rest []spool.Range
+		for seq := uint64(1); seq < end; seq++ {
+			if !acked[seq] {
+				rest = append(rest, spool.Range{First: seq, Last: seq})
+			}
+		}
+		if _, err := spool.Renew(t.Context(), dir, o); err != nil {
+			rt.Fatal(err)
+		}
+		if log, err = spool.Open(dir, o); err != nil {
+			rt.Fatal(err)
+		}
+		records, gaps := contentsOf(t, log)
+		if diff := cmp.Diff(wanted(rest...), records); diff != "" || len(gaps) > 0 {
+			rt.Fatalf("gaps %v, records (-want +got):\n%s", gaps, diff)
+		}
+		closeAll(t, log)
+	})
 }
