@@ -33,13 +33,16 @@ func (h *harness) withSpecimen(ctx context.Context, do func(c *localCity, s *spe
 	return do(city, s)
 }
 
-// sparse is the distance between the bytes that are tried.
-func (h *harness) sparse() int {
+// sparse is the distance between the bytes that are tried: every one, or every quick-th in a quick run.
+func (h *harness) sparse(quick int) int {
 	if h.quick {
-		return 10
+		return quick
 	}
 	return 1
 }
+
+// Distances of a quick run. Records are many bytes of one kind.
+const sparseHeader, sparseRecords = 10, 50
 
 // truncate cuts the log off at every byte of its last block, as a crash in the middle of a commit does: the devices have no
 // PUBACK for what is in that block, and send it again.
@@ -47,7 +50,7 @@ func truncate(ctx context.Context, h *harness) error {
 	return h.withSpecimen(ctx, func(c *localCity, s *specimen) error {
 		last := s.blocks[len(s.blocks)-1]
 		var injuries []injury
-		for size := last.offset; size < len(s.data); size += h.sparse() {
+		for size := last.offset; size < len(s.data); size += h.sparse(sparseRecords) {
 			injuries = append(injuries, injury{from: s.crashed, file: s.segment, data: s.data[:size], unacked: last.ids})
 		}
 		return h.injure(ctx, c, s, "log truncated at every byte of the last block", injuries)
@@ -58,17 +61,17 @@ func truncate(ctx context.Context, h *harness) error {
 func flipBits(ctx context.Context, h *harness) error {
 	return h.withSpecimen(ctx, func(c *localCity, s *specimen) error {
 		var header, blockHeader, payload []injury
-		for at := 0; at < len(s.data); at += h.sparse() {
+		for at := range s.data {
 			one := injury{from: s.crashed, file: s.segment, data: h.flipped(s.data, at)}
-			if at/h.sparse()%2 == 1 {
+			if h.random("closed", at).IntN(2) == 0 {
 				one.from = s.closed
 			}
 			switch begin := s.blockAt(at); {
-			case begin < 0:
+			case begin < 0 && at%h.sparse(sparseHeader) == 0:
 				header = append(header, one)
-			case at < begin+blockHeaderLen:
+			case begin >= 0 && at < begin+blockHeaderLen && at%h.sparse(sparseHeader) == 0:
 				blockHeader = append(blockHeader, one)
-			default:
+			case begin >= 0 && at >= begin+blockHeaderLen && at%h.sparse(sparseRecords) == 0:
 				payload = append(payload, one)
 			}
 		}
@@ -120,7 +123,7 @@ func (h *harness) flipState(ctx context.Context, c *localCity, s *specimen) erro
 			return fmt.Errorf("read the state: %w", err)
 		}
 		var injuries []injury
-		for at := 0; at < len(data); at += h.sparse() {
+		for at := 0; at < len(data); at += h.sparse(sparseHeader) {
 			injuries = append(injuries, injury{from: state.from, file: stateFile, data: h.flipped(data, at)})
 		}
 		if err := h.injure(ctx, c, s, state.what, injuries); err != nil {
@@ -135,7 +138,7 @@ const halfState = 76
 
 // flipHalf flips bits of the state of a log of which the city has acknowledged a part.
 func (h *harness) flipHalf(ctx context.Context, c *localCity, s *specimen) error {
-	runs := (halfState + h.sparse() - 1) / h.sparse()
+	runs := (halfState + h.sparse(sparseHeader) - 1) / h.sparse(sparseHeader)
 	r, err := h.each(ctx, "bit flip in the state file, a part acknowledged by the city", runs, func(ctx context.Context, run int) (outcome, error) {
 		dir, err := s.copy(h, s.closed, s.segment, s.data)
 		if err != nil {
@@ -154,7 +157,7 @@ func (h *harness) flipHalf(ctx context.Context, c *localCity, s *specimen) error
 		if err != nil || len(data) != halfState {
 			return outcome{}, fmt.Errorf("the state has %d bytes, want %d: %w", len(data), halfState, err)
 		}
-		if err := os.WriteFile(path, h.flipped(data, run*h.sparse()), 0o600); err != nil {
+		if err := os.WriteFile(path, h.flipped(data, run*h.sparse(sparseHeader)), 0o600); err != nil {
 			return outcome{}, fmt.Errorf("damage the state: %w", err)
 		}
 		return c.again(ctx, t, localPlan{dir: dir})

@@ -87,7 +87,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	f.IntVar(&o.days, "days", 7, "days that the simulated cut of the WAN lasts, 1 to 30")
 	f.Uint64Var(&o.seed, "seed", 1, "of all moments and choices; the operating system's timing remains its own")
 	f.StringVar(&o.only, "only", "", "only these faults, by comma: "+strings.Join(partNames(), ","))
-	f.BoolVar(&o.quick, "quick", false, fmt.Sprintf("%d runs of each, a day in place of the week, every tenth byte: for tests", quickRuns))
+	f.BoolVar(&o.quick, "quick", false, fmt.Sprintf("%d runs of each, a day in place of the week, some of the bytes: for tests", quickRuns))
 	f.StringVar(&o.jishi, "jishi", "bin/jishi", "the binary to break")
 	f.StringVar(&o.tools, "tools", ".cache/bin", "folder with influxd")
 	f.StringVar(&o.dir, "dir", "", "folder for what is written; default the system's temporary one")

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,13 +32,14 @@ type block struct {
 	ids    []messageID
 }
 
-// segmentHeaderLen and blockHeaderLen are those of docs/log.md.
-const segmentHeaderLen, blockHeaderLen = 80, 80
+// blockHeaderLen is that of docs/log.md, section 5.
+const blockHeaderLen = 80
 
-// specimenBursts are the messages of each burst: a block each at least.
-func specimenBursts() []int { return []int{3, 1, 6, 2, 5} }
+// specimenBlocks are the records of each block.
+func specimenBlocks() []int { return []int{3, 1, 6, 2, 5} }
 
-// newSpecimen has devices speak to a bridge that cannot reach the city.
+// newSpecimen has devices speak to a bridge that cannot reach the city, and puts its records into blocks that do not depend
+// on what the bridge found waiting when it began a commit.
 func (h *harness) newSpecimen(ctx context.Context, city *localCity) (*specimen, error) {
 	dir, err := h.folder("specimen")
 	if err != nil {
@@ -47,22 +49,56 @@ func (h *harness) newSpecimen(ctx context.Context, city *localCity) (*specimen, 
 		tally:   newTally("specimen", localDevices, h.began.Add(-time.Hour), time.Millisecond),
 		crashed: filepath.Join(dir, "crashed"), closed: filepath.Join(dir, "closed"),
 	}
-	base, err := city.open(ctx, s.tally, localPlan{dir: s.closed, fs: newDisk(fault{}), silent: true})
+	written := filepath.Join(dir, "written")
+	base, err := city.open(ctx, s.tally, localPlan{dir: written, fs: newDisk(fault{}), silent: true})
 	if err != nil {
 		return nil, err
 	}
-	for _, n := range specimenBursts() {
+	for _, n := range specimenBlocks() {
 		for i := range n {
 			base.say(i % localDevices)
 		}
-		if err := base.acked(ctx); err != nil {
-			return nil, errors.Join(err, base.close())
-		}
 	}
-	if err := errors.Join(copyFolder(s.crashed, s.closed), base.close()); err != nil {
+	if err := errors.Join(base.acked(ctx), base.close()); err != nil {
 		return nil, err
 	}
-	return s, s.look()
+	records, err := recordsOf(written)
+	if err != nil {
+		return nil, err
+	}
+	return s, errors.Join(s.write(ctx, records), s.look())
+}
+
+// recordsOf returns what a log holds.
+func recordsOf(dir string) (entries []spool.Entry, err error) {
+	i, err := spool.Inspect(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, i.Close()) }()
+	var rec spool.Record
+	for err = i.Next(&rec); err == nil; err = i.Next(&rec) {
+		entries = append(entries, spool.Entry{ReceivedMs: rec.ReceivedMs, Body: slices.Clone(rec.Body), Raw: slices.Clone(rec.Raw)})
+	}
+	if !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("read the specimen: %w", err)
+	}
+	return entries, nil
+}
+
+// write puts the records into a log, block by block, of which it leaves a copy as a crash would.
+func (s *specimen) write(ctx context.Context, records []spool.Entry) error {
+	log, err := spool.Open(s.closed, spool.Options{FS: newDisk(fault{})})
+	if err != nil {
+		return err
+	}
+	for _, n := range specimenBlocks() {
+		if _, err := log.Append(ctx, records[:n]); err != nil {
+			return errors.Join(err, log.Close())
+		}
+		records = records[n:]
+	}
+	return errors.Join(copyFolder(s.crashed, s.closed), log.Close())
 }
 
 // look finds the blocks and what is in them.
