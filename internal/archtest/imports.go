@@ -19,7 +19,7 @@ func levels() [][]string {
 		{"internal/calibrate"},
 		{"internal/ledger", "internal/seal"},
 		{"internal/settle"},
-		{"firmware-sim/scenario", "firmware-sim/plant", "firmware-sim/voice"},
+		{"firmware-sim/scenario", "firmware-sim/plant", "firmware-sim/voice", "firmware-sim/load"},
 		{"broker-bridge", "collector", "api", "api/console", "firmware-sim"},
 		{"cmd/*"},
 	}
