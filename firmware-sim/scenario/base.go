@@ -18,6 +18,8 @@ type base struct {
 	stands   map[string][]stand
 	deviceOf []string // ids of devices in order, each once
 	readers  map[string]*Reader
+	targets  []target       // see list
+	targetOf map[string]int // by id, index into targets
 	rooms    map[string]*room
 	classAt  []classPlace   // as Classes
 	cardAt   []spot         // as People; the zero spot where the file names no card
@@ -69,6 +71,7 @@ func (f *file) base(o *object) {
 	}
 	f.people(b, o)
 	f.checkDevices(b)
+	b.list()
 	f.classes(b, o)
 	f.bases = append(f.bases, b)
 }
@@ -110,8 +113,8 @@ func (f *file) opening(o *object) Opening {
 	if part == nil {
 		return opening
 	}
-	if part.given("workdays") {
-		opening.Workday = f.hoursList(part, "workdays")
+	if workday := f.hoursList(part, "workdays"); part.given("workdays") {
+		opening.Workday = workday
 	}
 	opening.Restday = f.hoursList(part, "restdays")
 	part.done()

@@ -28,6 +28,10 @@ func (f *file) classes(b *base, o *object) {
 }
 
 func (f *file) class(b *base, o *object) {
+	if f.over {
+		o.skip()
+		return
+	}
 	c := Class{Claimed: 1}
 	place := classPlace{at: o.at}
 	var at spot
@@ -41,8 +45,8 @@ func (f *file) class(b *base, o *object) {
 	c.Trainees = f.trainees(b, o)
 	c.Slots, place.slots = f.slots(o)
 	c.Claimed = o.number("claimed", 1, 0.01, 10)
-	if !ok || !f.count(o.at, "classes", 1, MaxClasses) || !f.count(o.at, "sessions", len(c.Slots)*f.Days, maxSessions) ||
-		!f.count(o.at, "memberships", len(c.Trainees)+len(c.Stations), maxMemberships) {
+	if !ok || !f.count(o.at, called{"班级", "classes"}, 1, MaxClasses) || !f.count(o.at, called{"课次", "sessions"}, len(c.Slots)*f.Days, maxSessions) ||
+		!f.count(o.at, called{"班级名额", "memberships"}, len(c.Trainees)+len(c.Stations), maxMemberships) {
 		return
 	}
 	b.Classes = append(b.Classes, c)
@@ -98,7 +102,7 @@ func (f *file) gather(words []word, what called, order []string, index map[strin
 		for _, id := range f.spread(w, what, order, index) {
 			if seen[id] {
 				f.bad(w.at, w.text, wrong{id + " 列了两次", id + " is listed twice"})
-				continue
+				return out
 			}
 			seen[id] = true
 			out = append(out, id)
@@ -215,10 +219,10 @@ func (f *file) slot(it item) (Slot, spot, bool) {
 // lesson reads the hours of a class. Nobody teaches for more than twelve hours: what looks like it ends before it starts.
 func (f *file) lesson(w word) (Hours, bool) {
 	h, ok := f.hours(w)
-	if length := h.To - h.From; ok && length > maxLesson {
+	if ok && h.To-h.From > maxLesson {
 		f.bad(w.at, w.text, wrong{
-			fmt.Sprintf("结束早于开始；若跨午夜则长达 %v，一节课最长 %v", length, maxLesson),
-			fmt.Sprintf("ends before it starts; past midnight it would last %v, and a class lasts at most %v", length, maxLesson),
+			fmt.Sprintf("结束早于开始；若跨午夜则长达 %s，一节课最长 %s", length(h.To-h.From), length(maxLesson)),
+			fmt.Sprintf("ends before it starts; past midnight it would last %s, and a class lasts at most %s", length(h.To-h.From), length(maxLesson)),
 		})
 		return h, false
 	}

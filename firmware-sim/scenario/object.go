@@ -78,6 +78,13 @@ func (o *object) done() {
 	}
 }
 
+// skip takes every key as asked for: the object is not read.
+func (o *object) skip() {
+	for _, f := range o.node.Fields {
+		o.asked = append(o.asked, f.Key)
+	}
+}
+
 // unknown says that a word is none of those that there are, and which it may have been.
 func unknown(zh, en, word string, known []string) wrong {
 	if near := strictyaml.Nearest(word, known); near != "" {
@@ -95,6 +102,10 @@ func unknown(zh, en, word string, known []string) wrong {
 func (c *checker) scalar(at spot, node strictyaml.Node) (string, bool) {
 	if node.Kind != strictyaml.Scalar {
 		c.bad(at, "", wrong{"应为一个值", "want one plain value"})
+		return "", false
+	}
+	if len(node.Text) > maxText {
+		c.bad(at, node.Text, wrong{fmt.Sprintf("过长，最多 %d 字节", maxText), fmt.Sprintf("too long, at most %d bytes", maxText)})
 		return "", false
 	}
 	return node.Text, true
@@ -171,7 +182,7 @@ func (c *checker) number(at spot, node strictyaml.Node, least, most float64) flo
 	v, err := strconv.ParseFloat(node.Text, 64)
 	if node.Kind != strictyaml.Scalar || node.Quoted || err != nil || math.IsNaN(v) || v < least || v > most || strings.ContainsAny(node.Text, "xX_pP") {
 		c.bad(at, node.Text, wrong{
-			fmt.Sprintf("应为 %v 至 %v 的数字", least, most), fmt.Sprintf("want a number from %v to %v", least, most),
+			fmt.Sprintf("应为 %s 至 %s 的数字", figure(least), figure(most)), fmt.Sprintf("want a number from %s to %s", figure(least), figure(most)),
 		})
 		return least
 	}
@@ -217,12 +228,27 @@ func (o *object) duration(key string, def, least, most time.Duration) time.Durat
 	d, err := time.ParseDuration(node.Text)
 	if node.Kind != strictyaml.Scalar || err != nil || d < least || d > most || d%time.Millisecond != 0 {
 		o.c.bad(at, node.Text, wrong{
-			fmt.Sprintf("应为带单位的时长，%v 至 %v，如 90s、10m", least, most),
-			fmt.Sprintf("want a duration with its unit from %v to %v, such as 90s or 10m", least, most),
+			fmt.Sprintf("应为带单位的时长，%s 至 %s，如 90s、10m", length(least), length(most)),
+			fmt.Sprintf("want a duration with its unit from %s to %s, such as 90s or 10m", length(least), length(most)),
 		})
 		return def
 	}
 	return d
+}
+
+// figure writes a number without an exponent.
+func figure(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
+
+// length writes a duration without the zeros at its end.
+func length(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
 }
 
 // item is one entry of a list and where it stands.

@@ -89,7 +89,7 @@ func (f *file) person(b *base, o *object, g group) {
 }
 
 func (f *file) stampPeople(b *base, count, first int, pattern string, item personItem) {
-	if !f.count(item.at, "people", count, MaxPeople) {
+	if !f.count(item.at, called{"人员", "people"}, count, MaxPeople) {
 		return
 	}
 	for n := first; n < first+count; n++ {

@@ -49,8 +49,10 @@ type file struct {
 	end       int64 // of the scenario
 	// timeless is true when the first day could not be read: nothing more is said about dates then.
 	timeless bool
-	// totals of the whole file, by what is counted
-	totals map[string]int
+	// totals of the whole file, by what is counted; over is true once one of them was too high: what is left is not read.
+	totals   map[called]int
+	exceeded map[called]bool
+	over     bool
 }
 
 // parse returns the root of a YAML text, or nil, and what is wrong has been said.
@@ -83,7 +85,9 @@ func (f *file) scenario(o *object) {
 	f.readFaults(o)
 	f.readFrauds(o)
 	f.checkCards()
-	f.checkTimetable()
+	if !f.over {
+		f.checkTimetable()
+	}
 }
 
 func (f *file) readSeed(o *object) {
@@ -129,13 +133,16 @@ func (f *file) dates(o *object, key string) []int64 {
 	}
 	out := []int64{}
 	for _, w := range words {
-		all, ok := parseDates(w.text, f.Zone)
+		first, last, ok := parseDates(w.text, f.Zone)
 		if !ok {
 			f.bad(w.at, w.text, wrong{wrongDate.zh + "，或范围 2026-05-01..2026-05-05", wrongDate.en + ", or a range such as 2026-05-01..2026-05-05"})
 			continue
 		}
-		if f.inside(w, span.Span{StartMs: all[0], EndMs: all[len(all)-1] + 1}) && len(out)+len(all) <= 2*MaxDays {
-			out = append(out, all...)
+		if !f.inside(w, span.Span{StartMs: first, EndMs: last + 1}) {
+			continue
+		}
+		for at := time.UnixMilli(first).In(f.Zone); at.UnixMilli() <= last && len(out) < 2*MaxDays; at = at.AddDate(0, 0, 1) {
+			out = append(out, at.UnixMilli())
 		}
 	}
 	slices.Sort(out)
@@ -196,16 +203,24 @@ func (f *file) bounds(o *object) (fromMs, toMs int64) {
 }
 
 // count adds to a total of the whole file and reports whether that is still within its limit.
-func (f *file) count(at spot, what string, n, most int) bool {
+func (f *file) count(at spot, what called, n, most int) bool {
 	if f.totals == nil {
-		f.totals = map[string]int{}
+		f.totals = map[called]int{}
 	}
 	f.totals[what] += n
 	if f.totals[what] <= most {
 		return true
 	}
 	f.totals[what] = most // so that no sum overflows
-	f.bad(at, "", wrong{fmt.Sprintf("一个情景最多 %d 个 %s", most, what), fmt.Sprintf("a scenario has at most %d %s", most, what)})
+	f.over = true
+	if f.exceeded[what] {
+		return false
+	}
+	if f.exceeded == nil {
+		f.exceeded = map[called]bool{}
+	}
+	f.exceeded[what] = true
+	f.bad(at, "", wrong{fmt.Sprintf("一个情景最多 %d 个%s", most, what.zh), fmt.Sprintf("a scenario has at most %d %s", most, what.en)})
 	return false
 }
 

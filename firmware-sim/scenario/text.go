@@ -31,6 +31,7 @@ const (
 	maxOptions     = 64
 	maxName        = 128
 	maxID          = 64
+	maxText        = 500 // any value
 )
 
 // Bounds of the hours of a class and of the years.
@@ -119,21 +120,14 @@ func parseInstant(text string, zone *time.Location) (int64, bool) {
 }
 
 // parseDates reads a date, or a range of them with both ends.
-func parseDates(text string, zone *time.Location) ([]int64, bool) {
+func parseDates(text string, zone *time.Location) (firstMs, lastMs int64, ok bool) {
 	first, last, isRange := strings.Cut(text, "..")
-	from, ok := parseDate(first, zone)
+	firstMs, ok = parseDate(first, zone)
 	if !ok || !isRange {
-		return []int64{from}, ok
+		return firstMs, firstMs, ok
 	}
-	to, ok := parseDate(last, zone)
-	if !ok || to < from || to-from > MaxDays*day.Milliseconds() {
-		return nil, false
-	}
-	var out []int64
-	for at := time.UnixMilli(from).In(zone); at.UnixMilli() <= to; at = at.AddDate(0, 0, 1) {
-		out = append(out, at.UnixMilli())
-	}
-	return out, true
+	lastMs, ok = parseDate(last, zone)
+	return firstMs, lastMs, ok && firstMs <= lastMs && lastMs-firstMs <= MaxDays*day.Milliseconds()
 }
 
 func parseClock(text string) (time.Duration, bool) {
