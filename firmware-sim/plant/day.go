@@ -4,7 +4,8 @@
 // that derives figures: it is the oracle.
 //
 // A day is a function of the scenario, its seed and the day: days may be made in any order and concurrently. What goes on
-// from day to day (counters, session numbers) belongs to the voices.
+// from day to day (counters, session numbers) belongs to the voices. What passes midnight (a class, a machine that was
+// forgotten, a print) belongs to the day on which it began; each of the two days shows its part of it, and the parts meet.
 package plant
 
 import (
@@ -94,8 +95,15 @@ type Session struct {
 	Breaks  span.Set
 	// Held is when it was really held; empty for a ghost class.
 	Held span.Span
-	// Claimed is how long the base says that it was held.
+	// ClaimedMs is how long the base says that it was held, breaks not counted. A class that passes midnight is claimed as
+	// a whole on the day on which it begins, and with 0 on the next.
 	ClaimedMs int64
+
+	// Planned, Breaks and Held are cut to the day. Class, Slot and BeginsMs, the midnight of the day on which the session
+	// begins, together say which session it is; Whole is its planned span uncut. A session is in every day that Whole or
+	// somebody's presence touches, in that order: those of the day before first.
+	BeginsMs int64
+	Whole    span.Span
 }
 
 // PersonDay is where a person really was.
