@@ -185,7 +185,7 @@ func (s *sparkplug) will(atMs int64) {
 }
 
 func (s *sparkplug) bdSeqMetric(said uint64) []byte {
-	m := spMetric{name: "bdSeq", datatype: spInt64, value: spValue{number: float64(s.bdSeq)}}
+	m := spMetric{name: "bdSeq", datatype: spUInt64, value: spValue{number: float64(s.bdSeq)}}
 	return m.append(nil, said, births)
 }
 

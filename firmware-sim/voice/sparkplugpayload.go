@@ -10,6 +10,7 @@ import (
 const (
 	spInt32    = 3
 	spInt64    = 4
+	spUInt64   = 8
 	spFloat    = 9
 	spDouble   = 10
 	spBoolean  = 11
@@ -116,7 +117,7 @@ func (m *spMetric) append(out []byte, said uint64, kind spKind) []byte {
 	switch m.datatype {
 	case spInt32:
 		return appendVarint(out, metricInt, uint64(uint32(int32(m.value.number))))
-	case spInt64:
+	case spInt64, spUInt64:
 		return appendVarint(out, metricLong, uint64(int64(m.value.number)))
 	case spFloat:
 		bits := math.Float32bits(float32(m.value.number))

@@ -22,31 +22,53 @@ const (
 	firstMs  = 1_772_380_800_000 // 2026-03-02T00:00:00+08:00
 )
 
-// Span is the n-th day, from 0.
-func Span(n int) span.Span {
-	return span.Span{StartMs: firstMs + int64(n)*dayMs, EndMs: firstMs + int64(n+1)*dayMs}
+// Calendar is how long days are, and when the machine is used on them.
+type Calendar struct {
+	lengthMs, onMs, offMs int64
+	alarms                [2]int // after how many runs there is an alarm
 }
+
+// Whole are days of 24 hours, of which the functions of this package speak.
+func Whole() Calendar { return Calendar{dayMs, 8 * hourMs, 16*hourMs + 30*minuteMs, [2]int{20, 23}} }
+
+// Brief are days of three hours, so that many tests are quick: no voice knows what a day is.
+func Brief() Calendar { return Calendar{3 * hourMs, 10 * minuteMs, 150 * minuteMs, [2]int{5, 8}} }
+
+// Span is the n-th day, from 0.
+func Span(n int) span.Span { return Whole().Span(n) }
+
+// Span is the n-th day, from 0.
+func (c Calendar) Span(n int) span.Span {
+	return span.Span{StartMs: firstMs + int64(n)*c.lengthMs, EndMs: firstMs + int64(n+1)*c.lengthMs}
+}
+
+// At is a minute of the n-th day, from 0.
+func (c Calendar) At(n int, minute int64) int64 { return c.Span(n).StartMs + minute*minuteMs }
 
 // At is a clock time of the n-th day.
 func At(n int, hour, minute int64) int64 { return Span(n).StartMs + hour*hourMs + minute*minuteMs }
 
 // Machine is what a machine did on the n-th day: off at night, from eight to half past four idle and running by turns,
 // with two alarms in the afternoon. The seed decides the rest.
-func Machine(n int, seed uint64) *plant.MachineDay {
+func Machine(n int, seed uint64) *plant.MachineDay { return Whole().Machine(n, seed) }
+
+// Machine is what a machine did on the n-th day, idle and running by turns between the hours in which it is on.
+func (c Calendar) Machine(n int, seed uint64) *plant.MachineDay {
+	day := c.Span(n)
 	m := &maker{
 		rng: rand.New(rand.NewPCG(seed, uint64(n))), day: &plant.MachineDay{Machine: &scenario.Machine{ID: "m-1", Kind: scenario.CNCLathe}},
-		atMs: Span(n).StartMs,
+		atMs: day.StartMs,
 	}
-	m.phase(plant.Off, At(n, 8, 0)+m.rng.Int64N(10*minuteMs))
+	m.phase(plant.Off, day.StartMs+c.onMs+m.rng.Int64N(10*minuteMs))
 	m.phase(plant.Idle, m.atMs+2*minuteMs)
-	for m.atMs < At(n, 16, 30) {
+	for m.atMs < day.StartMs+c.offMs {
 		m.phase(plant.Running, m.atMs+20_000+m.rng.Int64N(7*minuteMs))
-		if m.parts == 20 || m.parts == 23 {
+		if m.parts == c.alarms[0] || m.parts == c.alarms[1] {
 			m.phase(plant.Fault, m.atMs+m.rng.Int64N(10*minuteMs)+1000)
 		}
 		m.phase(plant.Idle, m.atMs+5_000+m.rng.Int64N(5*minuteMs))
 	}
-	m.phase(plant.Off, Span(n).EndMs)
+	m.phase(plant.Off, day.EndMs)
 	return m.day
 }
 
@@ -89,17 +111,21 @@ func (m *maker) phase(s plant.State, untilMs int64) {
 
 // Taps are cards held to a reader on the n-th day: three people in the morning and in the evening, one of them twice, and
 // one card that is nobody's.
-func Taps(n int, reader *scenario.Reader) []plant.Tap {
+func Taps(n int, reader *scenario.Reader) []plant.Tap { return Whole().Taps(n, reader) }
+
+// Taps are cards held to a reader on the n-th day, after the machine was switched on and after it was switched off.
+func (c Calendar) Taps(n int, reader *scenario.Reader) []plant.Tap {
+	day := c.Span(n)
 	var taps []plant.Tap
 	for i, holder := range []string{"p-1", "p-2", "p-3", "p-3", ""} {
 		card := []string{"BA839D07", "ED0BA996", "04A1B2C3", "04A1B2C3", "0000FFEE"}[i]
 		taps = append(taps, plant.Tap{
-			AtMs: At(n, 8, 10) + int64(i)*4_321, Reader: reader, Card: card, Holder: holder, Owner: holder, Direction: "in",
+			AtMs: day.StartMs + c.onMs + 10*minuteMs + int64(i)*4_321, Reader: reader, Card: card, Holder: holder, Owner: holder, Direction: "in",
 		})
 	}
 	for i := range 3 {
 		out := taps[i]
-		out.AtMs, out.Direction = At(n, 16, 45)+int64(i)*2_222, "out"
+		out.AtMs, out.Direction = day.StartMs+c.offMs+15*minuteMs+int64(i)*2_222, "out"
 		taps = append(taps, out)
 	}
 	return taps
@@ -129,14 +155,19 @@ func Reader(r scenario.Reader) voice.Spec {
 }
 
 // Input is the n-th day of the spec's device or reader, with what is wrong with it.
-func Input(spec *voice.Spec, n int, c voice.Conditions) voice.Input {
+func Input(spec *voice.Spec, n int, wrong voice.Conditions) voice.Input {
+	return Whole().Input(spec, n, wrong)
+}
+
+// Input is the n-th day of the spec's device or reader, with what is wrong with it.
+func (c Calendar) Input(spec *voice.Spec, n int, wrong voice.Conditions) voice.Input {
 	in := voice.Input{
-		Span: Span(n), First: n == 0, At: span.NewSet(Span(n)), Conditions: c, Rand: rand.New(rand.NewPCG(7, uint64(n))),
+		Span: c.Span(n), First: n == 0, At: span.NewSet(c.Span(n)), Conditions: wrong, Rand: rand.New(rand.NewPCG(7, uint64(n))),
 	}
 	if spec.Reader != nil {
-		in.At, in.Taps = nil, Taps(n, spec.Reader)
+		in.At, in.Taps = nil, c.Taps(n, spec.Reader)
 		return in
 	}
-	in.Machine = Machine(n, 1)
+	in.Machine = c.Machine(n, 1)
 	return in
 }
