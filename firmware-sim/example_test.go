@@ -4,37 +4,9 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"time"
 
 	sim "github.com/jishi-telemetry/jishi/firmware-sim"
-	"github.com/jishi-telemetry/jishi/internal/span"
 )
-
-// A plant knows what its machines did, whatever anybody derives from their messages.
-func ExamplePlant_Truth() {
-	date := time.Date(2026, 11, 19, 12, 0, 0, 0, time.FixedZone("UTC+8", 8*60*60))
-	plant, err := sim.NewPlant(sim.PlantOptions{Seed: 1, Date: date})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	night := span.Of(date.Add(-12*time.Hour), date.Add(-4*time.Hour))
-	for _, m := range plant.Machines() {
-		truth, err := plant.Truth(m.ID, night)
-		if err != nil {
-			fmt.Println(err)
-			return
-		}
-		fmt.Println(m.ID, m.NameZH, m.Dialect, truth[0].State)
-	}
-	// Output:
-	// cnc-lathe-1 数控车床1号 mtconnect unknown
-	// cnc-lathe-2 数控车床2号 mtconnect unknown
-	// cnc-mill-1 数控铣床1号 native off
-	// welder-1 焊机1号 shelly off
-	// welder-2 焊机2号 shelly off
-	// lathe-1 普通车床1号 tasmota off
-}
 
 // printer is a broker that prints what it acknowledges.
 type printer struct{ done chan struct{} }

@@ -84,7 +84,7 @@ func OpenRecording(paths []string, o RecordingOptions) (*Recording, error) {
 		o.Zone = time.UTC
 	}
 	if o.DeviceZone == nil {
-		o.DeviceZone = chinaZone()
+		o.DeviceZone = time.FixedZone("UTC+8", 8*60*60)
 	}
 	r := &Recording{options: o, devices: map[string]map[string]*DeviceModel{}}
 	for _, path := range paths {

@@ -28,7 +28,7 @@ func newSim() *cobra.Command {
 		Use: "sim", Short: "Simulate devices 设备仿真", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	cmd.AddCommand(newReplay())
+	cmd.AddCommand(newSimRun(), newSimTruth(), newSimScenarios(), newSimCheck(), newReplay())
 	return cmd
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	bridge "github.com/jishi-telemetry/jishi/broker-bridge"
+	"github.com/jishi-telemetry/jishi/firmware-sim/scenario"
 	"github.com/jishi-telemetry/jishi/internal/calendar"
 	"github.com/jishi-telemetry/jishi/internal/evidence"
 	"github.com/jishi-telemetry/jishi/internal/mqtt"
@@ -17,20 +18,31 @@ import (
 
 func newUp() *cobra.Command {
 	var demo bool
+	var live string
 	var seed uint64
 	cmd := &cobra.Command{
 		Use: "up", Short: "Run everything in one process, with nothing to install 一体运行", Args: cobra.NoArgs,
 		Long: "Runs broker, bridge, collector, evidence store, ledger, API and board in one process.\n" +
 			"Devices publish to --broker.addr; the board is at --http.addr.\n\n" +
-			"With --demo a small imaginary workshop lives through today, and goes on living: 演示模式。",
-		Example: "  jishi up --demo\n  jishi up --registry.path ./registry --base.code cq01",
+			"With --demo a small imaginary workshop lives through today, and goes on living: 演示模式。\n" +
+			"With --scenario one of your own does, from yesterday on (docs/simulator.md): 自定义场景。",
+		Example: "  jishi up --demo\n  jishi up --scenario my-workshop.yaml\n  jishi up --registry.path ./registry --base.code cq01",
 	}
 	c := withSettings(cmd)
 	cmd.Flags().BoolVar(&demo, "demo", false, "make up a small workshop's day and keep it running live")
 	cmd.Flags().Uint64Var(&seed, "demo.seed", 1, "which of the imaginary workshops")
+	cmd.Flags().StringVar(&live, "scenario", "", "let the first base of this scenario live, from yesterday on, in real time")
+	cmd.MarkFlagsMutuallyExclusive("demo", "scenario")
 	cmd.RunE = processCommand(c, func(p *process, ctx context.Context, cmd *cobra.Command) error {
-		if demo {
+		switch {
+		case demo:
 			return p.upDemo(ctx, seed, cmd)
+		case live != "":
+			s, err := readScenario(live, scenario.Overrides{})
+			if err != nil {
+				return err
+			}
+			return p.upScenario(ctx, s, cmd)
 		}
 		return p.up(ctx, cmd)
 	})

@@ -21,6 +21,7 @@ func levels() [][]string {
 		{"internal/settle"},
 		{"firmware-sim/scenario", "firmware-sim/plant", "firmware-sim/voice", "firmware-sim/load"},
 		{"broker-bridge", "collector", "api", "api/console", "firmware-sim"},
+		{"firmware-sim/enlist"},
 		{"cmd/*"},
 	}
 }

@@ -1,0 +1,391 @@
+package sim
+
+import (
+	"cmp"
+	"container/heap"
+	"context"
+	"fmt"
+	"iter"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/jishi-telemetry/jishi/firmware-sim/plant"
+	"github.com/jishi-telemetry/jishi/firmware-sim/scenario"
+	"github.com/jishi-telemetry/jishi/firmware-sim/voice"
+	"github.com/jishi-telemetry/jishi/internal/span"
+)
+
+// Simulation is a scenario that is being lived: its bases, machines and people, the devices that speak of them, and what is
+// wrong with those. The same scenario gives the same messages and the same truth, byte for byte.
+//
+// Its methods may be called concurrently; a sequence of messages has one reader.
+type Simulation struct {
+	scenario *scenario.Scenario
+	plant    *plant.Plant
+	bases    []*crew
+}
+
+// crew are the devices and readers of one base.
+type crew struct {
+	base    *scenario.Base
+	members []*member
+}
+
+// member is one device or reader. A device that moves from machine to machine is one member with several stands.
+type member struct {
+	id       string
+	identity voice.Identity
+	spec     voice.Spec
+	stands   []Stand
+	reader   *scenario.Reader
+	number   uint64 // its place at the base, for its chance
+	tells    bool   // it is the one by which its machine's state is told
+}
+
+// Stand is when a device stands at a machine.
+type Stand struct {
+	Machine *scenario.Machine
+	Role    scenario.Role
+	Span    span.Span // cut to the scenario
+}
+
+// Device is a device or reader of a base, for whoever writes the registry.
+type Device struct {
+	ID string
+	voice.Identity
+	// Stands are the machines it stands at; none for a reader.
+	Stands []Stand
+	Reader *scenario.Reader
+	// Tells is true for the device by which its machine's state is to be told: the controller where there is one.
+	Tells bool
+}
+
+// NewSimulation prepares a scenario. The error names what of it cannot be played.
+func NewSimulation(s *scenario.Scenario) (*Simulation, error) {
+	p, err := plant.New(s)
+	if err != nil {
+		return nil, err
+	}
+	sim := &Simulation{scenario: s, plant: p}
+	for i := range s.Bases {
+		c, err := newCrew(s, &s.Bases[i])
+		if err != nil {
+			return nil, fmt.Errorf("base %s: %w", s.Bases[i].Code, err)
+		}
+		sim.bases = append(sim.bases, c)
+	}
+	return sim, nil
+}
+
+// Scenario is what is being lived.
+func (s *Simulation) Scenario() *scenario.Scenario { return s.scenario }
+
+// Span is the scenario's time, from the first midnight to the last.
+func (s *Simulation) Span() span.Span { return s.scenario.Span() }
+
+// dayMs is a day of a zone without daylight saving time.
+const dayMs = 24 * 3600 * 1000
+
+// Devices are the devices and readers of a base, by its place in the scenario.
+func (s *Simulation) Devices(base int) []Device {
+	var out []Device
+	for _, m := range s.bases[base].members {
+		out = append(out, Device{ID: m.id, Identity: m.identity, Stands: m.stands, Reader: m.reader, Tells: m.tells})
+	}
+	return out
+}
+
+// newCrew gathers devices over the machines they stand at, and readers.
+func newCrew(s *scenario.Scenario, base *scenario.Base) (*crew, error) {
+	c := &crew{base: base}
+	byID := make(map[string]*member)
+	add := func(m *member) error {
+		m.number = uint64(len(c.members))
+		v, identity, err := voice.New(m.spec)
+		if err != nil || v == nil {
+			return err
+		}
+		m.identity = identity
+		byID[m.id] = m
+		c.members = append(c.members, m)
+		return nil
+	}
+	offset := zoneOffsetMs(s)
+	for i := range base.Workshops {
+		w := &base.Workshops[i]
+		for j := range w.Machines {
+			for k := range w.Machines[j].Devices {
+				d := &w.Machines[j].Devices[k]
+				if byID[d.ID] == nil {
+					spec := voice.Spec{Base: base, Machine: &w.Machines[j], Device: d, ZoneOffsetMs: offset}
+					if err := add(&member{id: d.ID, spec: spec}); err != nil {
+						return nil, err
+					}
+				}
+				m := byID[d.ID]
+				m.stands = append(m.stands, Stand{Machine: &w.Machines[j], Role: d.Role, Span: boundsOf(s, d)})
+				m.tells = m.tells || tells(&w.Machines[j], d)
+			}
+		}
+		for j := range w.Readers {
+			r := &w.Readers[j]
+			spec := voice.Spec{Base: base, Reader: r, ZoneOffsetMs: offset}
+			if err := add(&member{id: r.ID, reader: r, spec: spec}); err != nil {
+				return nil, err
+			}
+		}
+	}
+	c.swap(s)
+	for _, m := range c.members {
+		slices.SortFunc(m.stands, func(a, b Stand) int { return cmp.Compare(a.Span.StartMs, b.Span.StartMs) })
+	}
+	return c, nil
+}
+
+// tells reports whether the machine's state is told by this device.
+func tells(m *scenario.Machine, d *scenario.Device) bool {
+	if d.Role == scenario.Controller {
+		return true
+	}
+	return !slices.ContainsFunc(m.Devices, func(o scenario.Device) bool { return o.Role == scenario.Controller })
+}
+
+func boundsOf(s *scenario.Scenario, d *scenario.Device) span.Span {
+	bounds := s.Span()
+	if d.FromMs != 0 {
+		bounds.StartMs = max(bounds.StartMs, d.FromMs)
+	}
+	if d.ToMs != 0 {
+		bounds.EndMs = min(bounds.EndMs, d.ToMs)
+	}
+	return bounds
+}
+
+// swap applies the faults of that kind: from an instant on two meters stand at each other's machines.
+func (c *crew) swap(s *scenario.Scenario) {
+	for _, f := range s.Faults {
+		if f.Kind != scenario.Swap {
+			continue
+		}
+		for _, m := range c.members {
+			if !slices.Contains(f.Devices, m.id) || len(m.stands) == 0 {
+				continue
+			}
+			for _, other := range c.members {
+				if i := slices.IndexFunc(other.stands, func(st Stand) bool { return st.Machine.ID == f.With && st.Role == scenario.Meter }); i >= 0 && other != m {
+					swapStands(m, other, i, f.FromMs)
+					break
+				}
+			}
+		}
+	}
+}
+
+// swapStands lets two meters change their places at an instant.
+func swapStands(a, b *member, at int, ms int64) {
+	mine, theirs := &a.stands[len(a.stands)-1], &b.stands[at]
+	after := [2]Stand{*theirs, *mine}
+	after[0].Span.StartMs, after[1].Span.StartMs = ms, ms
+	mine.Span.EndMs, theirs.Span.EndMs = ms, ms
+	a.stands, b.stands = append(a.stands, after[0]), append(b.stands, after[1])
+}
+
+func zoneOffsetMs(s *scenario.Scenario) int64 {
+	_, seconds := time.UnixMilli(s.FromMs).In(s.Zone).Zone()
+	return int64(seconds) * 1000
+}
+
+// Messages yields what the base's broker gets, in order of the instants at which it does. What is true, and how much of it
+// could be seen, goes to the ledger, which may be nil. The sequence may be asked for again, and gives the same.
+func (s *Simulation) Messages(base int, ledger *Ledger) iter.Seq[Timed] {
+	return func(yield func(Timed) bool) {
+		r := s.newRun(base, ledger)
+		for day := range s.scenario.Days {
+			if !r.day(day, yield) {
+				return
+			}
+		}
+		r.finish(yield)
+	}
+}
+
+// Replay publishes a base's messages; see the function Replay.
+func (s *Simulation) Replay(ctx context.Context, base int, ledger *Ledger, o ReplayOptions) (Result, error) {
+	return Replay(ctx, func(yield func(Timed, error) bool) {
+		for m := range s.Messages(base, ledger) {
+			if !yield(m, nil) {
+				return
+			}
+		}
+	}, o)
+}
+
+// run is one pass through a base's days.
+type run struct {
+	s      *Simulation
+	base   int
+	crew   *crew
+	voices []voice.Voice
+	upset  []*upset
+	watch  *watch
+	ledger *Ledger
+	queue  queue
+	order  uint64
+}
+
+func (s *Simulation) newRun(base int, ledger *Ledger) *run {
+	r := &run{s: s, base: base, crew: s.bases[base], ledger: ledger}
+	for _, m := range r.crew.members {
+		v, _, err := voice.New(m.spec)
+		if err != nil {
+			panic("sim: a voice that could be made cannot be made again: " + err.Error()) // NewSimulation made it
+		}
+		r.voices = append(r.voices, v)
+		r.upset = append(r.upset, newUpset(s.scenario, m))
+	}
+	if ledger != nil {
+		r.watch = newWatch(s, base, ledger)
+	}
+	return r
+}
+
+// day lives one day, and yields what has arrived by its end.
+func (r *run) day(n int, yield func(Timed) bool) bool {
+	day := r.s.plant.Day(r.base, n)
+	if r.watch != nil {
+		r.watch.lived(day)
+	}
+	for i, m := range r.crew.members {
+		in := r.input(m, day, n)
+		if r.watch != nil {
+			r.watch.upsetClock(i, in.Conditions, localMs(m))
+		}
+		said := r.voices[i].Day(in)
+		r.upset[i].day(day.Span, said, random(r.s.scenario, r.base, m.number, n, purposeUpset), func(d delivery) {
+			d.member = i
+			r.order++
+			d.order = r.order
+			heap.Push(&r.queue, d)
+		})
+	}
+	return r.deliver(day.EndMs, yield)
+}
+
+// localMs is how much later than UTC a member says when it says local time in its place. Tasmota always says local time,
+// and who reads it knows.
+func localMs(m *member) int64 {
+	if m.identity.Dialect == "tasmota" {
+		return 0
+	}
+	return m.spec.ZoneOffsetMs
+}
+
+func (r *run) finish(yield func(Timed) bool) {
+	if r.deliver(never, yield) && r.watch != nil {
+		r.watch.finish()
+	}
+}
+
+const never = int64(1) << 62
+
+// deliver yields what arrives before an instant.
+func (r *run) deliver(beforeMs int64, yield func(Timed) bool) bool {
+	for len(r.queue) > 0 && r.queue[0].atMs < beforeMs {
+		d, ok := heap.Pop(&r.queue).(delivery)
+		if !ok {
+			panic("sim: the queue holds deliveries")
+		}
+		if r.watch != nil {
+			r.watch.seen(d)
+		}
+		m := &d.message
+		if !d.lost && !yield(Timed{AtMs: d.atMs, Topic: m.Topic, Payload: m.Payload, Retain: m.Retain, Exact: m.Exact, current: m.Current}) {
+			return false
+		}
+	}
+	return true
+}
+
+// input is what a member lives through on a day.
+func (r *run) input(m *member, day *plant.Day, n int) voice.Input {
+	in := voice.Input{
+		Span: day.Span, First: n == 0,
+		Conditions: conditionsOf(r.s.scenario, r.base, m, day, n),
+		Rand:       random(r.s.scenario, r.base, m.number, n, purposeVoice),
+	}
+	if m.reader != nil {
+		in.Taps = r.taps(m, day, n)
+		return in
+	}
+	machine, at := r.machineOf(m, day)
+	in.Machine, in.At = machine, at
+	return in
+}
+
+// machineOf is what a device's machine did. A device that moves in the middle of a day is given the day as one machine's:
+// that of the one it stands at, from the instant on.
+func (r *run) machineOf(m *member, day *plant.Day) (*plant.MachineDay, span.Set) {
+	var parts []*plant.MachineDay
+	var spans []span.Span
+	for _, st := range m.stands {
+		if at := st.Span.Intersect(day.Span); !at.Empty() {
+			if i := slices.IndexFunc(day.Machines, func(d plant.MachineDay) bool { return d.Machine.ID == st.Machine.ID }); i >= 0 {
+				parts, spans = append(parts, &day.Machines[i]), append(spans, at)
+			}
+		}
+	}
+	switch len(parts) {
+	case 0:
+		return &plant.MachineDay{}, nil
+	case 1:
+		return parts[0], span.NewSet(spans[0])
+	}
+	joined := &plant.MachineDay{Machine: parts[0].Machine}
+	for i, p := range parts {
+		joined.Power = append(joined.Power, stepsWithin(p.Power, spans[i])...)
+		joined.Words = append(joined.Words, wordsWithin(p.Words, spans[i])...)
+	}
+	return joined, span.NewSet(spans...)
+}
+
+// stepsWithin cuts steps to a span; the first stands at its start.
+func stepsWithin(steps []plant.Step, at span.Span) []plant.Step {
+	var out []plant.Step
+	for _, s := range steps {
+		switch {
+		case s.AtMs <= at.StartMs:
+			out = []plant.Step{{AtMs: at.StartMs, PowerW: s.PowerW}}
+		case s.AtMs < at.EndMs:
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func wordsWithin(words []plant.Words, at span.Span) []plant.Words {
+	var out []plant.Words
+	for _, w := range words {
+		switch {
+		case w.AtMs <= at.StartMs:
+			w.AtMs = at.StartMs
+			out = []plant.Words{w}
+		case w.AtMs < at.EndMs:
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+// What chance is for.
+const (
+	purposeVoice = iota
+	purposeConditions
+	purposeUpset
+)
+
+// random is the source of chance of one member, day and purpose.
+func random(s *scenario.Scenario, base int, member uint64, day, purpose int) *rand.Rand {
+	stream := uint64(base)<<48 ^ member<<24 ^ uint64(day)<<4 ^ uint64(purpose)
+	return rand.New(rand.NewPCG(s.Seed^0x6a69736869, stream*0x9e3779b97f4a7c15+1))
+}
