@@ -46,6 +46,9 @@ func neighbours() [][2]string {
 		{"firmware-sim/plant", "firmware-sim/scenario"},
 		{"firmware-sim/voice", "firmware-sim/scenario"},
 		{"firmware-sim/voice", "firmware-sim/plant"},
+		{"firmware-sim/voice/*", "firmware-sim/scenario"},
+		{"firmware-sim/voice/*", "firmware-sim/plant"},
+		{"firmware-sim/voice/*", "firmware-sim/voice"},
 	}
 }
 
