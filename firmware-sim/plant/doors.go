@@ -19,14 +19,21 @@ type doors struct {
 	free  []int64 // by reader, when it can take the next card
 	queue queue
 	next  map[*visit]*visit // the same person's next visit
+	hands []timedHand       // what cheats are about to do, before run
 }
 
-// passing is a person before a reader.
+type timedHand struct {
+	hand
+	atMs int64
+}
+
+// passing is a person before a reader: a visitor, or somebody with the cards of people who are not there.
 type passing struct {
 	atMs  int64
 	order int
 	what  step
 	*visit
+	*hand
 }
 
 // step is what a person is about to do.
@@ -37,7 +44,19 @@ const (
 	reaching      // the station's own reader
 	quitting
 	leaving
+	handing
 )
+
+// hand is somebody with cards before a workshop's door.
+type hand struct {
+	holder    string
+	workshop  int
+	direction string
+	cards     []card
+}
+
+// card is a card's number and whose it is.
+type card struct{ number, owner string }
 
 type queue []passing
 
@@ -63,7 +82,11 @@ func (d *doors) run(visits []*visit) {
 			d.next[visits[i-1]] = v
 			continue
 		}
-		d.queue = append(d.queue, passing{v.arriveMs, i, arriving, v})
+		d.queue = append(d.queue, passing{atMs: v.arriveMs, order: i, what: arriving, visit: v})
+	}
+	for i := range d.hands {
+		h := &d.hands[i]
+		d.queue = append(d.queue, passing{atMs: h.atMs, order: len(visits) + i, what: handing, hand: &h.hand})
 	}
 	heap.Init(&d.queue)
 	for d.queue.Len() > 0 {
@@ -72,7 +95,7 @@ func (d *doors) run(visits []*visit) {
 }
 
 func (d *doors) push(atMs int64, from passing, what step, v *visit) {
-	heap.Push(&d.queue, passing{atMs, from.order, what, v})
+	heap.Push(&d.queue, passing{atMs: atMs, order: from.order, what: what, visit: v})
 }
 
 func (d *doors) pass(x passing) {
@@ -87,7 +110,7 @@ func (d *doors) pass(x passing) {
 			return
 		}
 		if v.tapIn {
-			v.arriveMs, _ = d.tapAll(v, x.atMs, "in")
+			v.arriveMs, _ = d.tap(d.reader(v.workshop, "", "in"), x.atMs, d.all(v, "in"))
 		}
 		v.leaveMs = max(v.leaveMs, v.arriveMs+minute)
 		if v.station != "" {
@@ -96,15 +119,17 @@ func (d *doors) pass(x passing) {
 		}
 		d.push(v.leaveMs, x, leaving, v)
 	case reaching:
-		d.tap(v.person, v.person, x.atMs, d.reader(v.workshop, v.station, "in"), "in")
+		d.tap(d.reader(v.workshop, v.station, "in"), x.atMs, d.own(v, "in"))
 	case quitting:
-		d.tap(v.person, v.person, x.atMs, d.reader(v.workshop, v.station, "out"), "out")
+		d.tap(d.reader(v.workshop, v.station, "out"), x.atMs, d.own(v, "out"))
 	case leaving:
 		v.leaveMs = x.atMs
 		if v.tapOut && (!v.leaves || v.back) {
-			_, v.leaveMs = d.tapAll(v, x.atMs, "out")
+			_, v.leaveMs = d.tap(d.reader(v.workshop, "", "out"), x.atMs, d.all(v, "out"))
 		}
 		d.goOn(x)
+	case handing:
+		d.tap(d.reader(x.hand.workshop, "", x.hand.direction), x.atMs, *x.hand)
 	}
 }
 
@@ -115,39 +140,51 @@ func (d *doors) goOn(x passing) {
 	}
 }
 
-// tapAll holds the visitor's card and all others that the visitor has to a reader at the door, and returns when the first
-// and the last was read.
-func (d *doors) tapAll(v *visit, atMs int64, direction string) (first, last int64) {
-	reader := d.reader(v.workshop, "", direction)
-	first = d.tap(v.person, v.person, atMs, reader, direction)
-	last = first
+// own is a visitor with nothing but the own card, all one with those of others too.
+func (d *doors) own(v *visit, direction string) hand {
+	return hand{d.base.People[v.person].ID, v.workshop, direction, []card{d.cardOf(v.person)}}
+}
+
+func (d *doors) all(v *visit, direction string) hand {
+	h := d.own(v, direction)
 	for _, owner := range v.others {
-		last = d.tap(v.person, owner, last, reader, direction)
+		h.cards = append(h.cards, d.cardOf(owner))
+	}
+	return h
+}
+
+func (d *doors) cardOf(person int) card {
+	return card{d.base.cards[person], d.base.People[person].ID}
+}
+
+// tap holds cards to a reader, one after the other, when their turn comes, and returns when the first and the last was
+// read. People pass two to four seconds apart. Without a reader nothing is tapped.
+func (d *doors) tap(reader int, atMs int64, h hand) (first, last int64) {
+	if reader < 0 {
+		return atMs, atMs
+	}
+	twice := 0.0
+	if i, ok := d.base.people[h.holder]; ok {
+		twice = d.base.People[i].Habits.TapsTwice
+	}
+	for i, c := range h.cards {
+		last = max(atMs, d.free[reader])
+		if i == 0 {
+			first = last
+		}
+		d.read(reader, last, &h, c)
+		if happens(d.rng, twice) {
+			last += between(d.rng, 1200, 1900)
+			d.read(reader, last, &h, c)
+		}
+		d.free[reader] = last + between(d.rng, 2*second, 4*second)
 	}
 	return first, last
 }
 
-// tap holds a card to a reader when its turn comes, and returns when that was; people pass two to four seconds apart.
-// Without a reader nothing is tapped.
-func (d *doors) tap(holder, owner int, atMs int64, reader int, direction string) int64 {
-	if reader < 0 {
-		return atMs
-	}
-	at := max(atMs, d.free[reader])
-	d.read(holder, owner, at, reader, direction)
-	d.free[reader] = at + between(d.rng, 2*second, 4*second)
-	if happens(d.rng, d.base.People[holder].Habits.TapsTwice) {
-		again := at + between(d.rng, 1200, 1900)
-		d.read(holder, owner, again, reader, direction)
-		d.free[reader] = again + between(d.rng, 2*second, 4*second)
-	}
-	return at
-}
-
-func (d *doors) read(holder, owner int, atMs int64, reader int, direction string) {
+func (d *doors) read(reader int, atMs int64, h *hand, c card) {
 	d.plan.taps = append(d.plan.taps, Tap{
-		AtMs: atMs, Reader: d.base.doors[reader].Reader, Card: d.base.cards[owner],
-		Holder: d.base.People[holder].ID, Owner: d.base.People[owner].ID, Direction: direction,
+		AtMs: atMs, Reader: d.base.doors[reader].Reader, Card: c.number, Holder: h.holder, Owner: c.owner, Direction: h.direction,
 	})
 }
 
@@ -176,17 +213,20 @@ func (d *doors) ghosts(day int) {
 			continue
 		}
 		rng := d.plant.chance(day, "ghosts", d.base.Code, s.Class.ID)
-		holder := d.holder(c, f)
-		in := max(s.Whole.StartMs-between(rng, 10*second, 5*minute), d.plan.day.StartMs)
-		out := s.Whole.EndMs + between(rng, 10*second, 2*minute)
+		h := hand{holder: d.base.People[d.holder(c, f)].ID, workshop: c.workshop, direction: "in"}
 		for _, owner := range c.trainees {
-			in = d.tap(holder, owner, in, d.reader(c.workshop, "", "in"), "in")
+			h.cards = append(h.cards, d.cardOf(owner))
 		}
-		for _, owner := range c.trainees {
-			out = d.tap(holder, owner, out, d.reader(c.workshop, "", "out"), "out")
-		}
+		d.hand(s.Whole.StartMs-between(rng, 10*second, 5*minute), h)
+		h.direction = "out"
+		d.hand(s.Whole.EndMs+between(rng, 10*second, 2*minute), h)
 		d.plan.frauds = append(d.plan.frauds, FraudSpan{Span: s.Whole, Fraud: f, Persons: slices.Clone(s.Class.Trainees)})
 	}
+}
+
+// hand lets somebody hold cards to a door; nothing happens before the day begins.
+func (d *doors) hand(atMs int64, h hand) {
+	d.hands = append(d.hands, timedHand{h, max(atMs, d.plan.day.StartMs)})
 }
 
 // holder is who holds the cards of others: whom the fraud names, else the teacher, else the first trainee.

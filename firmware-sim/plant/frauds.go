@@ -223,7 +223,7 @@ func (d *doors) twoBases(day int) {
 			if !on(f, sessions[j].BeginsMs) || !slices.Contains(of[j].trainees, person) || f.Class != "" && f.Class != of[j].ID {
 				continue
 			}
-			d.elsewhere(f, sessions[j].Whole, d.plant.bases[home].cards[person])
+			d.elsewhere(f, sessions[j].Whole, d.plant.bases[home].cards[person], d.plant.chance(day, "two bases", f.Person))
 			break
 		}
 	}
@@ -231,7 +231,7 @@ func (d *doors) twoBases(day int) {
 
 // elsewhere taps a copied card at this base's first door, or at the door of a class that is held at the time; somebody
 // of that class holds it.
-func (d *doors) elsewhere(f *scenario.Fraud, when span.Span, card string) {
+func (d *doors) elsewhere(f *scenario.Fraud, when span.Span, number string, rng *rand.Rand) {
 	workshop, holder := -1, ""
 	for i := range d.plan.sessions {
 		if !d.plan.sessions[i].Held.Intersect(when).Empty() && d.reader(d.plan.of[i].workshop, "", "in") >= 0 {
@@ -247,16 +247,9 @@ func (d *doors) elsewhere(f *scenario.Fraud, when span.Span, card string) {
 	if workshop < 0 {
 		return
 	}
-	for _, direction := range []string{"in", "out"} {
-		at := max(when.StartMs-between(d.rng, 0, 4*minute), d.plan.day.StartMs)
-		if direction == "out" {
-			at = when.EndMs + between(d.rng, 0, 3*minute)
-		}
-		if r := d.reader(workshop, "", direction); r >= 0 {
-			d.plan.taps = append(d.plan.taps, Tap{
-				AtMs: at, Reader: d.base.doors[r].Reader, Card: card, Holder: holder, Owner: f.Person, Direction: direction,
-			})
-		}
-	}
+	h := hand{holder: holder, workshop: workshop, direction: "in", cards: []card{{number, f.Person}}}
+	d.hand(when.StartMs-between(rng, 0, 4*minute), h)
+	h.direction = "out"
+	d.hand(when.EndMs+between(rng, 0, 3*minute), h)
 	d.plan.frauds = append(d.plan.frauds, FraudSpan{Span: when, Fraud: f, Persons: []string{f.Person}})
 }

@@ -47,7 +47,7 @@ func figures(kind scenario.Kind) []Figure {
 	case scenario.Lathe:
 		return append(tool(65, 65, 65, 700, 1900), lengths(2, 30, 45)...)
 	case scenario.CNCMill:
-		return append(tool(620, 420, 300, 1500, 3600), lengths(45, 45, 50)...)
+		return append(tool(620, 420, 300, 1500, 3600), lengths(45, 40, 50)...)
 	case scenario.CNCLathe:
 		return append(tool(540, 380, 280, 1400, 3100), lengths(40, 28, 35)...)
 	case scenario.Welder:

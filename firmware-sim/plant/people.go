@@ -57,6 +57,8 @@ func (p *Plant) live(b *base, day int) *plan {
 		}
 	}
 	d := doors{plant: p, base: b, plan: pl, rng: p.chance(day, "doors", b.Code)}
+	d.ghosts(day)
+	d.twoBases(day)
 	d.run(visits)
 	for _, v := range visits {
 		pl.stay(v, stations, p.chance(day, "stay", b.Code, b.People[v.person].ID))
@@ -64,8 +66,6 @@ func (p *Plant) live(b *base, day int) *plan {
 	slices.SortStableFunc(pl.stays, func(a, b stay) int {
 		return cmp.Or(cmp.Compare(a.person, b.person), cmp.Compare(a.StartMs, b.StartMs))
 	})
-	d.ghosts(day)
-	d.twoBases(day)
 	p.claimed(b, pl)
 	slices.SortStableFunc(pl.taps, func(a, b Tap) int { return cmp.Compare(a.AtMs, b.AtMs) })
 	return pl

@@ -55,11 +55,13 @@ func (c *controller) off(ms int64) {
 }
 
 func (c *controller) enter(a act, before doing) {
+	if !c.now.Available && a.doing != isOff {
+		c.boot(a.StartMs)
+	}
 	switch a.doing {
 	case isOff:
 		c.off(a.StartMs)
 	case isStarting:
-		c.boot(a.StartMs)
 	case isReady, isWaiting:
 		c.rest(a, before)
 	case isWorking, isSteady:
@@ -82,9 +84,6 @@ func (c *controller) boot(ms int64) {
 // rest is what the controller says between runs: why the last one ended, and a while later that it is ready.
 func (c *controller) rest(a act, before doing) {
 	switch {
-	case before == isOff:
-		c.boot(a.StartMs)
-		return
 	case before.state() == Running:
 		// As often as real machine tools say them after ACTIVE.
 		c.now.Execution = [...]string{completed, completed, completed, ready, ready, "INTERRUPTED", "INTERRUPTED", "FEED_HOLD", stopped, "PROGRAM_STOPPED"}[c.rng.IntN(10)]
