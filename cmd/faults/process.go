@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -74,8 +75,7 @@ func (s *server) launch() error {
 	return nil
 }
 
-// startTries is how often a program is started that ends at once: while it was dead, another connection of this machine may
-// have been given its port.
+// startTries is how often a program is started that ends at once: while it was dead, somebody else may have had its port.
 const startTries = 5
 
 // start runs the program and returns when it is ready.
@@ -172,13 +172,20 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// Ports that Linux gives to no outgoing connection by itself: what is free here is still free when a program that was
+// killed wants it again, except for another server.
+const lowPort, highPort = 20_000, 32_000
+
 // freeAddr returns an address of the loopback at which nobody listens.
 func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
+	var err error
+	for range 100 {
+		var l net.Listener
+		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", lowPort+rand.IntN(highPort-lowPort))); err == nil {
+			return l.Addr().String(), l.Close()
+		}
 	}
-	return l.Addr().String(), l.Close()
+	return "", fmt.Errorf("find a free port: %w", err)
 }
 
 // answers reports whether somebody listens there.
