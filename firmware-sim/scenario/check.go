@@ -148,8 +148,11 @@ func (t *timetable) shared(of func(*Class) []string, check func(id string, class
 	}
 }
 
-// first reports whether a set of classes is compared for the first time. Whoever an excuse names is compared apart.
+// first reports whether a set of classes is to be compared: for the first time, while there is room to tell. Whoever an excuse names is compared apart.
 func (t *timetable) first(what, person string, classes []int) bool {
+	if len(t.problems) >= maxProblems {
+		return false
+	}
 	key := fmt.Sprint(what, classes)
 	for _, c := range classes {
 		if person != "" && t.excused[[2]string{t.base.Classes[c].ID, person}] != nil {

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/jishi-telemetry/jishi/firmware-sim/scenario"
 )
 
@@ -57,21 +59,79 @@ func covers[T ~string](t *testing.T, what string, got, want []T) {
 	}
 }
 
-// The file of all faults has each of them, so that Only plays it alone.
-func TestOnlyOneFault(t *testing.T) {
+// The file of all faults has each of them once, so that it is played with each of them alone.
+func TestOneFaultAlone(t *testing.T) {
 	t.Parallel()
-	s := mustRead(t, "../scenarios/all-faults.yaml")
-	for _, kind := range scenario.FaultKinds() {
-		alone := s.Only(kind)
-		if len(alone.Faults) != 1 || alone.Faults[0].Kind != kind {
-			t.Errorf("%s alone: %v", kind, alone.Faults)
+	const path = "../scenarios/all-faults.yaml"
+	all := mustRead(t, path)
+	if len(all.Faults) != len(scenario.FaultKinds()) {
+		t.Errorf("the scenario has %d faults", len(all.Faults))
+	}
+	for i, kind := range scenario.FaultKinds() {
+		alone, err := scenario.ReadWith(path, read(t, path), scenario.Overrides{Faults: []string{string(kind)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(all.Faults[i:i+1], alone.Faults); diff != "" {
+			t.Errorf("%s alone (-in the file +alone):\n%s", kind, diff)
+		}
+		if !hitsSomething(alone, &alone.Faults[0]) {
+			t.Errorf("%s hits nothing", kind)
 		}
 	}
-	if n := len(s.Only().Faults); n != 0 {
-		t.Errorf("%d faults are left without a kind", n)
+}
+
+func hitsSomething(s *scenario.Scenario, f *scenario.Fault) bool {
+	b := &s.Bases[0]
+	if f.HitsBase(b.Code) {
+		return true
 	}
-	if len(s.Faults) != len(scenario.FaultKinds()) {
-		t.Errorf("the scenario itself has %d faults now", len(s.Faults))
+	for _, w := range b.Workshops {
+		for _, m := range w.Machines {
+			for i := range m.Devices {
+				if f.HitsDevice(b.Code, &m.Devices[i]) {
+					return true
+				}
+			}
+		}
+		for i := range w.Readers {
+			if f.HitsReader(b.Code, &w.Readers[i]) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// A fault without devices hits what it can, with devices those, and at a base only what is there.
+func TestFaultsHit(t *testing.T) {
+	t.Parallel()
+	meter := &scenario.Device{ID: "m", Dialect: scenario.Tasmota, Role: scenario.Meter}
+	plug := &scenario.Device{ID: "z", Dialect: scenario.Zigbee2MQTT, Role: scenario.Meter}
+	door := &scenario.Reader{ID: "door", Dialect: scenario.Tasmota, Type: "rdm6300"}
+	tests := map[string]struct {
+		fault                    scenario.Fault
+		meter, plug, door, whole bool
+	}{
+		"all":               {scenario.Fault{Kind: scenario.Drop}, true, true, true, false},
+		"one":               {scenario.Fault{Kind: scenario.Drop, Devices: []string{"z"}}, false, true, false, false},
+		"elsewhere":         {scenario.Fault{Kind: scenario.Drop, At: "b"}, false, false, false, false},
+		"only what caches":  {scenario.Fault{Kind: scenario.Cached}, false, true, false, false},
+		"only with a clock": {scenario.Fault{Kind: scenario.Drift}, true, false, true, false},
+		"only readers":      {scenario.Fault{Kind: scenario.GhostCard}, false, false, true, false},
+		"only machines":     {scenario.Fault{Kind: scenario.Stuck}, true, true, false, false},
+		"the base":          {scenario.Fault{Kind: scenario.PowerCut, At: "a"}, false, false, false, true},
+		"another base":      {scenario.Fault{Kind: scenario.WANCut, At: "b"}, false, false, false, false},
+		"no such kind":      {scenario.Fault{Kind: "moth"}, false, false, false, false},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := []bool{tt.fault.HitsDevice("a", meter), tt.fault.HitsDevice("a", plug), tt.fault.HitsReader("a", door), tt.fault.HitsBase("a")}
+			if want := []bool{tt.meter, tt.plug, tt.door, tt.whole}; !slices.Equal(got, want) {
+				t.Errorf("meter, plug, door, base: %v, want %v", got, want)
+			}
+		})
 	}
 }
 

@@ -9,18 +9,23 @@ import (
 	"github.com/jishi-telemetry/jishi/internal/strictyaml"
 )
 
-// readFaults reads the file's faults, or those that take their place.
+// readFaults reads the file's faults, and those that take their place.
 func (f *file) readFaults(o *object) {
 	all, _ := o.items("faults", maxFaults)
+	for _, it := range all {
+		f.fault(it)
+	}
 	if f.overrides.Faults == nil {
-		for _, it := range all {
-			f.fault(it)
-		}
 		return
 	}
-	name := f.file
+	name, own := f.file, f.Faults
 	defer func() { f.file = name }()
+	f.Faults = nil
 	for i, text := range f.overrides.Faults[:min(len(f.overrides.Faults), maxFaults)] {
+		if same := ofKind(own, FaultKind(text)); len(same) > 0 {
+			f.Faults = append(f.Faults, same...)
+			continue
+		}
 		// What stands in no file is called by its place among the overrides.
 		f.file = fmt.Sprintf("fault %d", i+1)
 		node, problems := strictyaml.Parse([]byte(text))
@@ -34,14 +39,17 @@ func (f *file) readFaults(o *object) {
 	}
 }
 
+func ofKind(faults []Fault, kind FaultKind) []Fault {
+	return slices.DeleteFunc(slices.Clone(faults), func(f Fault) bool { return f.Kind != kind })
+}
+
 // fault reads one fault: its kind alone, or a mapping with more to say.
 func (f *file) fault(it item) {
 	o, kind := kindOf(f, it, wrong{"故障种类，如 drop", "the kind of fault, such as drop"}, FaultKinds())
 	if o == nil {
 		return
 	}
-	shapes := faultShapes()
-	s := &shapes[slices.IndexFunc(shapes, func(s faultShape) bool { return s.kind == kind })]
+	s := shapeOf(kind)
 	fault := Fault{Kind: kind, Line: it.at.line}
 	f.faultFigures(o, s, &fault)
 	f.faultPlace(o, s, &fault)
@@ -254,12 +262,4 @@ func (b *base) machineIDs() []string {
 		out = append(out, ids(w.Machines)...)
 	}
 	return out
-}
-
-// Only returns the scenario with those of its faults that are of some kinds: how the file of all faults is played with
-// each of them alone. Without a kind there is no fault at all.
-func (s *Scenario) Only(kinds ...FaultKind) *Scenario {
-	out := *s
-	out.Faults = slices.DeleteFunc(slices.Clone(s.Faults), func(f Fault) bool { return !slices.Contains(kinds, f.Kind) })
-	return &out
 }

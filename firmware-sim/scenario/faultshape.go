@@ -1,6 +1,9 @@
 package scenario
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // unit is what a fault's rate counts.
 type unit uint8
@@ -130,4 +133,35 @@ func (b *base) list() {
 	for i := range b.targets {
 		b.targetOf[b.targets[i].id] = i
 	}
+}
+
+// HitsDevice reports whether the fault may hit a device of a base.
+func (f *Fault) HitsDevice(base string, d *Device) bool {
+	return f.may(base, target{id: d.ID, dialect: d.Dialect, role: d.Role})
+}
+
+// HitsReader reports whether the fault may hit a badge reader of a base.
+func (f *Fault) HitsReader(base string, r *Reader) bool {
+	return f.may(base, target{id: r.ID, dialect: r.Dialect, reader: true, kind: r.Type})
+}
+
+// HitsBase reports whether the fault may hit a base as a whole: a power cut, or the link to the city.
+func (f *Fault) HitsBase(base string) bool {
+	s := shapeOf(f.Kind)
+	return s != nil && s.hits == wholeBase && (f.At == "" || f.At == base)
+}
+
+func (f *Fault) may(base string, t target) bool {
+	s := shapeOf(f.Kind)
+	return s != nil && s.hit(t) && (f.At == "" || f.At == base) && (len(f.Devices) == 0 || slices.Contains(f.Devices, t.id))
+}
+
+// shapeOf returns the row of a kind; nil when there is none.
+func shapeOf(kind FaultKind) *faultShape {
+	shapes := faultShapes()
+	i := slices.IndexFunc(shapes, func(s faultShape) bool { return s.kind == kind })
+	if i < 0 {
+		return nil
+	}
+	return &shapes[i]
 }

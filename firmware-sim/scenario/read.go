@@ -19,7 +19,8 @@ type Overrides struct {
 	// Seed takes the place of the file's; nil leaves it.
 	Seed *uint64
 	// Faults, when not nil, take the place of the file's. Each is written as an item of the list would be: drop, or
-	// {kind: delay, rate: 0.1, for: 30s}.
+	// {kind: delay, rate: 0.1, for: 30s}. A kind alone stands for the file's own faults of that kind where it has any: so
+	// one file of all faults is played with each of them alone.
 	Faults []string
 }
 

@@ -139,7 +139,7 @@ func TestOverrides(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(s.Faults) != 2 || s.Faults[0].Rate != 0.02 || s.Faults[1].Rate != 0.5 || s.Seed != seed {
+	if len(s.Faults) != 2 || s.Faults[0].Rate != 0.01 || s.Faults[1].Rate != 0.5 || s.Seed != seed {
 		t.Errorf("seed %d, faults %+v", s.Seed, s.Faults)
 	}
 	if s, err := scenario.ReadWith("f.yaml", text, scenario.Overrides{Faults: []string{}}); err != nil || len(s.Faults) != 0 {
