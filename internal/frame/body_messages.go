@@ -2,6 +2,7 @@ package frame
 
 import (
 	"fmt"
+	"slices"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
@@ -15,6 +16,7 @@ func (o *opener) assemble(dst []telemetry.Message, f *Frame) (messages []telemet
 	if f.First == 1 && before != ChainStart(f.Epoch) {
 		return nil, before, fmt.Errorf("first message of the log: %w", ErrChain)
 	}
+	dst = slices.Grow(dst, len(o.messages))
 	total := 0
 	for i, row := range o.messages {
 		shape := &o.shapes[row.shape]
