@@ -141,8 +141,7 @@ func quarantine(k kept, receivedMs int64, err error) telemetry.Record {
 // appendCanonical appends the message's bytes for the log, which are sent as they are. When a decoder let pass what no
 // frame can carry, the message becomes a raw record: logged as it was, it would come back unsent for ever.
 func appendCanonical(dst []byte, m *telemetry.Message, k kept) []byte {
-	out := frame.AppendMessage(dst, m)
-	err := frame.CheckMessage(out[len(dst):])
+	out, err := frame.AppendChecked(dst, m)
 	if err == nil {
 		return out
 	}
