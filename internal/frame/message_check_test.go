@@ -102,10 +102,13 @@ func manyRecords(n, values int) []telemetry.Record {
 	return records
 }
 
-func sameVerdict(t interface {
+// tester is what *testing.T and *rapid.T have in common.
+type tester interface {
 	Helper()
 	Errorf(format string, args ...any)
-}, m *telemetry.Message) {
+}
+
+func sameVerdict(t tester, m *telemetry.Message) {
 	t.Helper()
 	before := []byte("before")
 	got, verdict := frame.AppendChecked(before, m)
