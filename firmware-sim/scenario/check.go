@@ -154,11 +154,9 @@ func (t *timetable) first(what, person string, classes []int) bool {
 		return false
 	}
 	key := fmt.Sprint(what, classes)
-	for _, c := range classes {
-		if person != "" && t.excused[[2]string{t.base.Classes[c].ID, person}] != nil {
-			key += person
-			break
-		}
+	excused := func(c int) bool { return t.excused[[2]string{t.base.Classes[c].ID, person}] != nil }
+	if person != "" && slices.ContainsFunc(classes, excused) {
+		key += person
 	}
 	if t.done[key] {
 		return false

@@ -78,7 +78,7 @@ type personItem struct {
 
 func (f *file) person(b *base, o *object, g group) {
 	count := o.whole("count", 1, 1, MaxPeople)
-	pattern, at := f.pattern(o, "id", g.pattern, count)
+	pattern, at := f.pattern(o, g.pattern, count)
 	first := b.number(o, pattern, count)
 	p := personItem{Person: Person{Teacher: g.teacher, Habits: f.habits(o, g.preset)}, at: at}
 	p.Card, p.cardAt = f.card(o)

@@ -234,9 +234,9 @@ func (f *file) id(at spot, id string) bool {
 	return false
 }
 
-// pattern reads a template of ids with its default. For more than one thing it needs the number.
-func (f *file) pattern(o *object, key, def string, count int) (string, spot) {
-	text, at := o.text(key, def)
+// pattern reads the template of ids with its default. For more than one thing it needs the number.
+func (f *file) pattern(o *object, def string, count int) (string, spot) {
+	text, at := o.text("id", def)
 	if count > 1 && !numeral.MatchString(text) {
 		f.bad(at, text, wrong{"有多个时须含序号 {n}", "more than one of them need the number {n} in it"})
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -85,8 +84,7 @@ func parseZone(text string) (*time.Location, bool) {
 	if !zoneShape.MatchString(text) {
 		return nil, false
 	}
-	hours, _ := strconv.Atoi(text[1:3])
-	minutes, _ := strconv.Atoi(text[4:6])
+	hours, minutes := twoDigits(text[1:3]), twoDigits(text[4:6])
 	seconds := (hours*60 + minutes) * 60
 	if minutes > 59 || seconds > 14*60*60 {
 		return nil, false
@@ -95,6 +93,15 @@ func parseZone(text string) (*time.Location, bool) {
 		seconds = -seconds
 	}
 	return time.FixedZone("UTC"+text, seconds), true
+}
+
+// twoDigits is the number of one or two digits.
+func twoDigits(s string) int {
+	n := 0
+	for _, c := range s {
+		n = 10*n + int(c-'0')
+	}
+	return n
 }
 
 // parseDate returns the local midnight of a date.
@@ -135,8 +142,7 @@ func parseClock(text string) (time.Duration, bool) {
 	if m == nil {
 		return 0, false
 	}
-	hours, _ := strconv.Atoi(m[1])
-	minutes, _ := strconv.Atoi(m[2])
+	hours, minutes := twoDigits(m[1]), twoDigits(m[2])
 	at := time.Duration(hours)*time.Hour + time.Duration(minutes)*time.Minute
 	return at, minutes < 60 && at <= day
 }

@@ -39,7 +39,7 @@ func (f *file) machines(b *base, r *room, o *object) {
 	if _, _, ok := o.require("kind", wrong{"设备种类，如 lathe", "the kind of machine, such as lathe"}); ok {
 		kind = choice(o, "kind", "", Kinds())
 	}
-	template, at := f.pattern(o, "id", strings.ReplaceAll(string(kind), "_", "-")+"-{n}", count)
+	template, at := f.pattern(o, strings.ReplaceAll(string(kind), "_", "-")+"-{n}", count)
 	first := b.number(o, template, count)
 	name := o.name("")
 	model := f.model(o)
@@ -105,7 +105,7 @@ func (f *file) defaultStations(b *base, r *room) {
 // stations reads one item: a station, or a template of many.
 func (f *file) stations(b *base, r *room, o *object) {
 	count := o.whole("count", 1, 1, maxStations)
-	template, at := f.pattern(o, "id", "station-{n}", count)
+	template, at := f.pattern(o, "station-{n}", count)
 	first := b.number(o, template, count)
 	machines, _ := o.words("machines", maxItems)
 	capacity := o.whole("capacity", 0, 1, 1000)
@@ -162,7 +162,7 @@ func (f *file) station(b *base, r *room, s Station, at spot) bool {
 func (f *file) readers(b *base, r *room, o *object) {
 	o.each("readers", maxItems, func(o *object) {
 		count := o.whole("count", 1, 1, maxReaders)
-		template, at := f.pattern(o, "id", r.ID+"-reader-{n}", count)
+		template, at := f.pattern(o, r.ID+"-reader-{n}", count)
 		first := b.number(o, template, count)
 		reader := Reader{Dialect: choice(o, "dialect", Native, readerDialects()), Line: o.at.line}
 		reader.Type = f.readerType(o, reader.Dialect)
