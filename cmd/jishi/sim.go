@@ -28,7 +28,7 @@ func newSim() *cobra.Command {
 		Use: "sim", Short: "Simulate devices 设备仿真", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	cmd.AddCommand(newSimRun(), newSimTruth(), newSimScenarios(), newSimCheck(), newReplay())
+	cmd.AddCommand(newSimRun(), newSimTruth(), newSimScenarios(), newSimCheck(), newSimCompare(), newReplay(), newLoad(), newStub())
 	return cmd
 }
 

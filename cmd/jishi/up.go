@@ -126,6 +126,9 @@ func (p *process) connect(ctx context.Context, o own, store evidence.Store, reg 
 	publish, subscribe = bridgeTopics(base, id)
 	uplink := p.guard.credentialed(p.linkOptions("uplink", "jishi-bridge-"+base+"-"+id), "bridge", publish, subscribe)
 	uplink.URL = city.URL
+	if p.uplinkAddr != "" {
+		uplink.URL = "tcp://" + p.uplinkAddr
+	}
 	p.stack.Go(ctx, "uplink", func(ctx context.Context) error { return o.bridge.RunUplink(ctx, uplink) })
 	return nil
 }

@@ -34,15 +34,16 @@ import (
 
 // process is what every long-running command has: its settings, logger, metrics, and the stack that stops its parts.
 type process struct {
-	c       *settings
-	log     *slog.Logger
-	metrics *prometheus.Registry
-	stack   *lifecycle.Stack
-	now     func() time.Time
-	base    string        // the base its bridge stands at
-	replay  bool          // its bridge obeys a replayer's clock
-	guard   *guard        // of its broker, once that has started
-	linger  time.Duration // how long its bridge's frames wait when no setting says so; 0 is the bridge's own default
+	c          *settings
+	log        *slog.Logger
+	metrics    *prometheus.Registry
+	stack      *lifecycle.Stack
+	now        func() time.Time
+	base       string        // the base its bridge stands at
+	replay     bool          // its bridge obeys a replayer's clock
+	guard      *guard        // of its broker, once that has started
+	uplinkAddr string        // where its bridge meets the collector, when that is not the broker itself
+	linger     time.Duration // how long its bridge's frames wait when no setting says so; 0 is the bridge's own default
 }
 
 // processCommand is the RunE of a command that runs until it is told to end; start is a method of process.
