@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,6 +17,12 @@ const (
 	bridgePublish  = 100_000
 	durablePublish = 1_000 // mosquitto saves all that it holds at every change: a few hundred a second
 	bridgeLimit    = 2 * time.Minute
+)
+
+// The two ways in which mosquitto can keep what it has acknowledged.
+var (
+	inMemory = []string{"persistence true"} // a snapshot every half an hour, and at an orderly end
+	onDisk   = []string{"persistence true", "autosave_on_changes true", "autosave_interval 1"}
 )
 
 // measureBridge measures a base's way to the city: ours from the device's publish until the city has acknowledged the
@@ -33,32 +40,31 @@ func measureBridge(ctx context.Context, b *bench) error {
 			return err
 		}
 		ours = append(ours, rate)
-		if rate, err = b.mosquittoBridge(ctx, messages, "persistence true"); err != nil {
+		if rate, err = b.mosquittoBridge(ctx, messages, inMemory...); err != nil {
 			return err
 		}
 		memory = append(memory, rate)
-		rate, err = b.mosquittoBridge(ctx, messages[:min(len(messages), durablePublish)],
-			"persistence true", "autosave_on_changes true", "autosave_interval 1")
+		rate, err = b.mosquittoBridge(ctx, messages[:min(len(messages), durablePublish)], onDisk...)
 		if err != nil {
 			return err
 		}
 		durable = append(durable, rate)
 	}
-	inMemory := "mosquitto bridge, default persistence (kill -9 loses all of it): " + memory.show("msg/s")
-	onDisk := "mosquitto bridge, saved at every change: " + durable.show("msg/s")
+	rateInMemory := "mosquitto bridge, default persistence: " + memory.show("msg/s")
+	rateOnDisk := "mosquitto bridge, saved at every change: " + durable.show("msg/s")
 	goal := atLeast(2, "≥ 2× mosquitto's persistent bridge")
 	for _, r := range []struct {
 		what, peer string
 		ours, than series
 	}{
-		{"log append, durable, 1000 records a call", inMemory, append1000, memory},
-		{"device → base → city, durable and acknowledged", inMemory, ours, memory},
-		{"device → base → city, durable and acknowledged", onDisk, ours, durable},
+		{"log append, durable, 1000 records a call", rateInMemory, append1000, memory},
+		{"device → base → city, durable and acknowledged", rateInMemory, ours, memory},
+		{"device → base → city, durable and acknowledged", rateOnDisk, ours, durable},
 	} {
 		ratio := r.ours.median() / r.than.median()
 		b.add(row{what: r.what, ours: r.ours.show("msg/s"), peer: r.peer, ratio: times(ratio), target: goal.text, verdict: goal.verdict(ratio)})
 	}
-	return nil
+	return b.measureKill(ctx)
 }
 
 // toCity returns the messages that pass in a second through bridge, city broker and collector.
@@ -96,36 +102,55 @@ func (b *bench) mosquittoBridge(ctx context.Context, messages []message, persist
 		return 0, err
 	}
 	defer city.stop()
-	client, err := mqtt.Dial(ctx, mqtt.ClientOptions{URL: "tcp://" + cityAddr, ClientID: "bench-subscriber", CleanSession: true})
+	in, err := subscribe(ctx, cityAddr)
 	if err != nil {
 		return 0, err
 	}
-	if err := client.Subscribe(ctx, "jishi/#", 1); err != nil {
-		return 0, err
-	}
-	var received atomic.Int64
-	var wg sync.WaitGroup
-	wg.Go(func() { // ends with the client
-		for in := range client.Messages() {
-			in.Ack()
-			received.Add(1)
-		}
-	})
-	defer wg.Wait()
-	defer client.Close()
-
+	defer in.stop()
 	base, baseAddr, err := b.mosquittoTo(ctx, city, cityAddr, persistence...)
 	if err != nil {
 		return 0, err
 	}
 	defer base.stop()
-	return rateUntil(ctx, baseAddr, messages, func() int { return int(received.Load()) })
+	return rateUntil(ctx, baseAddr, messages, in.count)
+}
+
+// subscriber counts what comes at a broker.
+type subscriber struct {
+	client   *mqtt.Client
+	received atomic.Int64
+	all      sync.WaitGroup
+}
+
+func subscribe(ctx context.Context, addr string) (*subscriber, error) {
+	client, err := mqtt.Dial(ctx, mqtt.ClientOptions{URL: "tcp://" + addr, ClientID: "bench-subscriber", CleanSession: true})
+	if err != nil {
+		return nil, err
+	}
+	s := &subscriber{client: client}
+	s.all.Go(func() { // ends with the client
+		for in := range client.Messages() {
+			in.Ack()
+			s.received.Add(1)
+		}
+	})
+	if err := client.Subscribe(ctx, "jishi/#", 1); err != nil {
+		s.stop()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *subscriber) count() int { return int(s.received.Load()) }
+
+func (s *subscriber) stop() {
+	s.client.Close()
+	s.all.Wait()
 }
 
 // mosquittoTo starts a mosquitto that passes everything on to the city's, at QoS 1 and in a session that outlives it.
 func (b *bench) mosquittoTo(ctx context.Context, city *process, cityAddr string, extra ...string) (p *process, addr string, err error) {
-	p, addr, err = b.mosquitto(ctx, append(extra,
-		"connection city", "address "+cityAddr, "remote_clientid bench-bridge", "cleansession false", "notifications false", "topic # out 1")...)
+	p, addr, err = b.mosquitto(ctx, slices.Concat(extra, passOn(cityAddr))...)
 	if err != nil {
 		return nil, "", err
 	}
@@ -137,6 +162,13 @@ func (b *bench) mosquittoTo(ctx context.Context, city *process, cityAddr string,
 		return nil, "", err
 	}
 	return p, addr, nil
+}
+
+// passOn is the configuration of mosquitto's bridge.
+func passOn(cityAddr string) []string {
+	return []string{
+		"connection city", "address " + cityAddr, "remote_clientid bench-bridge", "cleansession false", "notifications false", "topic # out 1",
+	}
 }
 
 // rateUntil floods a broker over two connections and returns the messages in a second until arrived says that all have

@@ -92,6 +92,12 @@ func (p *process) stop() {
 	}
 }
 
+// kill ends the process as a power cut or the kernel would: with no time for a last word.
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill() //nolint:errcheck // that it ended is what is waited for
+	<-p.exited
+}
+
 // cpu returns the processor time that the process has used, user and system, to a hundredth of a second.
 func (p *process) cpu() (time.Duration, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))

@@ -19,11 +19,16 @@ import (
 // mosquitto starts a mosquitto with limits out of the way, which logs subscriptions. The extra lines go to the end of its
 // configuration, where they win.
 func (b *bench) mosquitto(ctx context.Context, extra ...string) (p *process, addr string, err error) {
-	binary, err := b.tool("mosquitto")
+	dir, err := b.folder("mosquitto")
 	if err != nil {
 		return nil, "", err
 	}
-	dir, err := b.folder("mosquitto")
+	return b.mosquittoIn(ctx, dir, extra...)
+}
+
+// mosquittoIn starts a mosquitto that goes on with what one before it has left in the folder.
+func (b *bench) mosquittoIn(ctx context.Context, dir string, extra ...string) (p *process, addr string, err error) {
+	binary, err := b.tool("mosquitto")
 	if err != nil {
 		return nil, "", err
 	}
