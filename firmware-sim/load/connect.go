@@ -108,7 +108,7 @@ func (r *run) connect(ctx context.Context, i int) error {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
 	device := r.o.First + i
-	dialer := net.Dialer{LocalAddr: r.o.source(device, r.address), KeepAlive: -1}
+	dialer := net.Dialer{LocalAddr: r.o.source(device, r.address), KeepAlive: -1, Control: latePort}
 	conn, err := dialer.DialContext(ctx, "tcp", r.address)
 	if err != nil {
 		return err

@@ -11,5 +11,8 @@ func (e *FileLimitError) Error() string {
 		e.Need, e.Have)
 }
 
+// FilesFor is how many files a process must be able to open for so many connections.
+func FilesFor(connections int) int { return connections + spareFiles }
+
 // Room is how many connections fit below the limit.
 func (e *FileLimitError) Room() int { return max(0, e.Have-spareFiles) }

@@ -349,8 +349,8 @@ func TestSources(t *testing.T) {
 	for i := range o.Devices {
 		each[o.source(i, "127.0.0.1:1883").String()]++
 	}
-	if len(each) != 5 || each["127.0.0.1:0"] != 20_000 || each["127.0.0.5:0"] != 20_000 {
-		t.Errorf("%v: want 5 addresses with 20,000 devices each", each)
+	if len(each) != 10 || each["127.0.0.1:0"] != 10_000 || each["127.0.0.10:0"] != 10_000 {
+		t.Errorf("%v: want 10 addresses with 10,000 devices each", each)
 	}
 	for _, elsewhere := range []string{"[::1]:1883", "10.0.0.1:1883", "broker.example.org:1883"} {
 		if a := o.source(1, elsewhere); a != nil {

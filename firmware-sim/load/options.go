@@ -67,7 +67,7 @@ const (
 	defaultKeepAlive    = time.Minute
 	minEvery            = time.Millisecond
 	maxEvery            = 24 * time.Hour
-	devicesPerSource    = 20_000 // of the 28,232 ports that Linux gives away
+	devicesPerSource    = 10_000 // of the 28,232 ports that Linux gives away: it searches ever longer once half are gone
 	sourcesPerLastOctet = 250
 	defaultPort         = "1883"
 	minKeepAlive        = 5 * time.Second
@@ -76,6 +76,12 @@ const (
 	errNotMine          = "is not on this machine. A load test stops what it hits: only your own broker, and only with --yes-this-is-my-broker"
 	errNoTLS            = "TLS is not spoken here: give the broker a plain listener on the loopback, or put a TLS proxy between"
 )
+
+// Validate reports every problem of the options; each names its field.
+func (o Options) Validate() error {
+	_, err := o.complete()
+	return err
+}
 
 // complete checks the options and fills in the defaults. Every problem is reported, and names its field.
 func (o Options) complete() (Options, error) {

@@ -119,7 +119,9 @@ func (r *run) report() Report {
 	if start := r.startUs.Load(); start > 0 {
 		now := min(r.nowUs(), r.stopUs.Load())
 		out.Sending = max(0, time.Duration(now-start)*time.Microsecond)
-		out.Planned = int64(float64(len(r.devices)) * float64(out.Sending) / float64(r.o.Every))
+		for i := range r.devices {
+			out.Planned += r.schedule.due(i, 0, now)
+		}
 	}
 	t.mu.Lock()
 	out.Faults = maps.Clone(t.faults)

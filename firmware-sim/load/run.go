@@ -50,7 +50,7 @@ func Run(ctx context.Context, o Options, hooks Hooks) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	if err := RaiseFileLimit(o.Share + spareFiles); err != nil {
+	if err := RaiseFileLimit(FilesFor(o.Share)); err != nil {
 		return Report{}, err
 	}
 	r, err := newRun(o, hooks)
