@@ -144,7 +144,7 @@ func subscribe(ctx context.Context, addr string) (*subscriber, error) {
 func (s *subscriber) count() int { return int(s.received.Load()) }
 
 func (s *subscriber) stop() {
-	s.client.Close()
+	_ = s.client.Close() // it only read
 	s.all.Wait()
 }
 
