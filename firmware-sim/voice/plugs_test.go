@@ -67,30 +67,31 @@ func plugSpecs() map[string]voice.Spec {
 	return specs
 }
 
-// plugConditions are days on which something is wrong.
+// plugConditions are brief days on which something is wrong.
 func plugConditions() map[string]voice.Conditions {
-	at := voicetest.At
+	at := func(minute int64) int64 { return voicetest.Brief().At(0, minute) }
+	end := voicetest.Brief().Span(0).EndMs
 	return map[string]voice.Conditions{
 		"healthy": {},
 		"dead": {
 			Dead: span.NewSet(
-				span.Span{StartMs: at(0, 9, 0), EndMs: at(0, 9, 0) + 20_000},
-				span.Span{StartMs: at(0, 10, 0), EndMs: at(0, 10, 30)},
-				span.Span{StartMs: at(0, 23, 59), EndMs: at(1, 0, 0)},
+				span.Span{StartMs: at(30), EndMs: at(30) + 20_000},
+				span.Span{StartMs: at(60), EndMs: at(90)},
+				span.Span{StartMs: end - 60_000, EndMs: end},
 			),
 		},
-		"reboots": {Reboots: []int64{at(0, 11, 0), at(0, 15, 0) + 333}},
-		"drift":   {Shifts: []voice.Shift{{FromMs: at(0, 1, 0), Rate: 1e-4}, {FromMs: at(0, 14, 0), OffsetMs: -3_600_000}, {FromMs: at(0, 15, 0)}}},
+		"reboots": {Reboots: []int64{at(40), at(100) + 333}},
+		"drift":   {Shifts: []voice.Shift{{FromMs: at(20), Rate: 1e-4}, {FromMs: at(90), OffsetMs: -3_600_000}, {FromMs: at(120)}}},
 		"local":   {LocalTime: true},
-		"unset":   {Unset: span.NewSet(span.Span{StartMs: at(0, 8, 30), EndMs: at(0, 9, 10)})},
-		"stuck":   {Stuck: span.NewSet(span.Span{StartMs: at(0, 9, 0), EndMs: at(0, 12, 0)})},
+		"unset":   {Unset: span.NewSet(span.Span{StartMs: at(20), EndMs: at(40)})},
+		"stuck":   {Stuck: span.NewSet(span.Span{StartMs: at(30), EndMs: at(100)})},
 		"spikes":  {Spike: 0.02, SpikeBy: 8},
 		"cached":  {Cached: 0.4},
 	}
 }
 
 // twoDays lets a new voice speak for two days, the first of which is under the conditions.
-func twoDays(t *testing.T, spec voice.Spec, c voice.Conditions) []voice.Message {
+func twoDays(t *testing.T, spec voice.Spec, days voicetest.Calendar, c voice.Conditions) []voice.Message {
 	t.Helper()
 	v, _, err := voice.New(spec)
 	if err != nil {
@@ -98,10 +99,10 @@ func twoDays(t *testing.T, spec voice.Spec, c voice.Conditions) []voice.Message 
 	}
 	var all []voice.Message
 	for day, conditions := range []voice.Conditions{c, {}} {
-		said := v.Day(voicetest.Input(&spec, day, conditions))
-		last := voicetest.Span(day).StartMs
+		said := v.Day(days.Input(&spec, day, conditions))
+		last := days.Span(day).StartMs
 		for i := range said {
-			if said[i].AtMs < last || said[i].AtMs >= voicetest.Span(day).EndMs {
+			if said[i].AtMs < last || said[i].AtMs >= days.Span(day).EndMs {
 				t.Fatalf("day %d, message %d is at %d, after %d", day, i, said[i].AtMs, last)
 			}
 			last = said[i].AtMs
@@ -143,7 +144,11 @@ func TestPlugDigests(t *testing.T) {
 			if what != "healthy" && !slices.Contains(hardy, name) {
 				continue
 			}
-			said := twoDays(t, specs[name], conditions[what])
+			days := voicetest.Brief()
+			if what == "healthy" {
+				days = voicetest.Whole()
+			}
+			said := twoDays(t, specs[name], days, conditions[what])
 			fmt.Fprintf(&got, "%s, %s: %d %s\n", name, what, len(said), digest(said))
 		}
 	}
@@ -172,7 +177,7 @@ func TestPlugsDie(t *testing.T) {
 	} {
 		spec, c := specs[name], plugConditions()["dead"]
 		deaths, births := 0, 0
-		for _, m := range twoDays(t, spec, c) {
+		for _, m := range twoDays(t, spec, voicetest.Brief(), c) {
 			switch {
 			case m.Tells.Has(voice.Death):
 				deaths++
@@ -236,7 +241,7 @@ func TestOneLeaderOnZigbee(t *testing.T) {
 	said := 0
 	for i := range devices {
 		spec := voice.Spec{Base: base, Machine: &base.Workshops[0].Machines[0], Device: &devices[i]}
-		for n, m := range twoDays(t, spec, plugConditions()["dead"]) {
+		for n, m := range twoDays(t, spec, voicetest.Brief(), plugConditions()["dead"]) {
 			if strings.HasSuffix(m.Topic, "bridge/state") {
 				said++
 				if n != 0 || i != 0 {
@@ -263,8 +268,9 @@ func BenchmarkPlugDay(b *testing.B) {
 			b.ReportAllocs()
 			for range b.N {
 				messages += len(v.Day(in))
-				in.Span.StartMs += 86_400_000
-				in.Span.EndMs += 86_400_000
+				length := in.Span.Ms()
+				in.Span.StartMs += length
+				in.Span.EndMs += length
 				in.At = span.NewSet(in.Span)
 			}
 			b.ReportMetric(float64(messages)/float64(b.N), "messages/day")

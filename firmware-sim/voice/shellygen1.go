@@ -150,6 +150,8 @@ func (v *shellyGen1) look(atMs int64) {
 	if changedEnough(v.saidW, r.powerW) {
 		v.power(atMs, &r)
 		v.energy(atMs)
+		// In recordings of a Plug S the period begins again with each change.
+		v.alarm(gen1Update, atMs+v.periodMs)
 	}
 }
 

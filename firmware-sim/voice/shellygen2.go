@@ -11,6 +11,8 @@ import (
 const (
 	gen2Poll  = 60 * time.Second
 	gen2Valid = 132 * time.Second
+	// gen2FullMs is how long after its birth it says everything.
+	gen2FullMs = 300
 )
 
 // The timers of a Shelly of the second generation.
@@ -18,6 +20,7 @@ const (
 	gen2Look = iota
 	gen2Minute
 	gen2Asked
+	gen2Full
 )
 
 // shellyGen2 is a plug with a relay, a meter without one, or a three-phase meter. It says what has changed, and its energy
@@ -88,14 +91,20 @@ func (v *shellyGen2) draws(s plant.Step) {
 func (v *shellyGen2) birth(atMs int64) {
 	v.to(atMs)
 	v.minutes = minutes{startWh: v.wattHours, ts: v.minuteOf(atMs) / 1000}
+	v.ever = false
 	v.word("true", Message{AtMs: atMs, Topic: v.online, Retain: true, Exact: true, Tells: Birth})
+	v.alarm(gen2Full, (atMs+gen2FullMs)/10*10)
+	v.alarm(gen2Minute, v.nextMinute(atMs))
+}
+
+// everything says the status of all components.
+func (v *shellyGen2) everything(atMs int64) {
 	r := v.read(v.in, atMs)
 	v.notify(atMs, "NotifyFullStatus")
 	v.full(atMs, &r)
 	v.endNotify(atMs, r.tells(State|Energy))
-	v.saidPower(atMs, &r)
 	v.said = r
-	v.alarm(gen2Minute, v.nextMinute(atMs))
+	v.saidPower(atMs, &r)
 }
 
 func (v *shellyGen2) death(int64, bool) { v.quiet() }
@@ -113,6 +122,8 @@ func (v *shellyGen2) timer(atMs int64) {
 			v.look(atMs)
 		case gen2Asked:
 			v.answer(atMs)
+		case gen2Full:
+			v.everything(atMs)
 		default:
 			return
 		}
@@ -197,7 +208,6 @@ func (v *shellyGen2) answer(atMs int64) {
 		switch {
 		case i == 1:
 			v.text = v.energies(v.text, &r)
-			m.Tells = Energy
 		case v.component == "em":
 			v.text = v.phases(v.text, &r, true)
 			m.Tells = r.tells(State)
@@ -221,16 +231,19 @@ func (v *shellyGen2) notify(atMs int64, method string) {
 
 // appendSeconds writes milliseconds as seconds with two decimals, as the device says time.
 func appendSeconds(out []byte, ms int64) []byte {
-	const hundredthMs = 10
 	out = append(strconv.AppendInt(out, ms/1000, 10), '.')
 	hundredths := ms % 1000 / hundredthMs
 	return append(out, byte('0'+hundredths/10), byte('0'+hundredths%10))
 }
+
+// hundredthMs is as fine as these devices say time.
+const hundredthMs = 10
 
 // endNotify sends the notification.
 func (v *shellyGen2) endNotify(atMs int64, tells Tells) {
 	v.text = append(v.text, '}', '}')
 	v.send(Message{
 		AtMs: atMs, Topic: v.events, Exact: v.clock(atMs) != atMs || atMs%10 != 0, Tells: tells, ValidMs: v.validMs,
+		SaidMs: v.clock(atMs) / hundredthMs * hundredthMs,
 	})
 }

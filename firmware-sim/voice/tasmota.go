@@ -243,6 +243,7 @@ func (v *tasmota) report(atMs int64, r *reading, periodic bool) {
 	v.text = append(v.text, '}', '}')
 	v.send(Message{
 		AtMs: atMs, Topic: v.topics.sensor, Exact: v.inexact(v.in, atMs), Tells: r.tells(State | Energy), ValidMs: v.validMs,
+		SaidMs: v.dated(v.in, atMs),
 	})
 }
 

@@ -65,6 +65,18 @@ func (c *tasmotaClock) inexact(in *Input, atMs int64) bool {
 	return in.saidMs(atMs) != atMs || in.LocalTime || c.form != timeEpochMs && atMs%1000 != 0
 }
 
+// dated is the instant that a message's time stands for.
+func (c *tasmotaClock) dated(in *Input, atMs int64) int64 {
+	said := in.saidMs(atMs)
+	if in.LocalTime && c.form != timeLocal && c.form != timeISO {
+		said += c.zoneMs
+	}
+	if c.form == timeEpochMs {
+		return said
+	}
+	return said / 1000 * 1000
+}
+
 // appendOffset writes an offset from UTC.
 func appendOffset(out []byte, ms int64) []byte {
 	return time.UnixMilli(0).In(time.FixedZone("", int(ms/1000))).AppendFormat(out, "-07:00")

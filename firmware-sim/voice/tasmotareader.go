@@ -77,7 +77,10 @@ func (v *tasmotaReader) timer(atMs int64) {
 	v.alarm(tasmotaTele, wholeSecond(atMs+tasmotaPeriod.Milliseconds()))
 	v.text = v.time(append(v.text[:0], '{'), v.in, atMs)
 	v.text = append(appendWifi(appendUptime(v.text, v.upMs(atMs)), v.id, 1), '}')
-	v.send(Message{AtMs: atMs, Topic: v.topics.state, Exact: v.inexact(v.in, atMs), Tells: Birth, ValidMs: tasmotaValid.Milliseconds()})
+	v.send(Message{
+		AtMs: atMs, SaidMs: v.dated(v.in, atMs), Topic: v.topics.state, Exact: v.inexact(v.in, atMs), Tells: Birth,
+		ValidMs: tasmotaValid.Milliseconds(),
+	})
 }
 
 func (v *tasmotaReader) tap(t *plant.Tap) {
@@ -100,7 +103,9 @@ func (v *tasmotaReader) tap(t *plant.Tap) {
 		v.text = v.wiegand(v.text, t.Card)
 	}
 	v.text = append(v.text, '}', '}')
-	v.send(Message{AtMs: t.AtMs, Topic: v.topics.sensor, Exact: v.inexact(v.in, t.AtMs), Tells: Tapped})
+	v.send(Message{
+		AtMs: t.AtMs, SaidMs: v.dated(v.in, t.AtMs), Topic: v.topics.sensor, Exact: v.inexact(v.in, t.AtMs), Tells: Tapped,
+	})
 }
 
 // wiegand writes the lower three or four bytes of a card and how many bits they came in, two of them for parity.

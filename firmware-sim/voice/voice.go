@@ -32,6 +32,9 @@ type Message struct {
 	Tells   Tells
 	EventMs int64
 	ValidMs int64
+	// SaidMs is the instant that the payload gives for EventMs, by the device's clock, as a consumer reads it; 0 when the
+	// payload gives none that a consumer would take.
+	SaidMs int64
 }
 
 // Tells is a set of what a message tells.

@@ -51,6 +51,7 @@ type zigbee2mqtt struct {
 	pollMs, mostMs, validMs int64
 
 	greeted bool
+	joined  bool // it has just joined, and says all of its meter
 	first   bool // what is published next is the cache of before
 	extras  int
 	sentMs  int64 // of the last message, 0 for none
@@ -126,6 +127,7 @@ func (v *zigbee2mqtt) birth(atMs int64) {
 	if v.available {
 		v.word(`{"state":"online"}`, Message{AtMs: atMs, Topic: v.presence, QoS: 1, Retain: true, Exact: true, Tells: Birth})
 	}
+	v.joined = true
 	v.alarm(zigbeeReport, atMs+zigbeeStartMs)
 	v.alarm(zigbeeSlow, atMs+zigbeeStartMs+spread(v.id, zigbeeSlowMs))
 	v.alarm(zigbeeMost1h, atMs+v.longest())
@@ -152,7 +154,7 @@ func (v *zigbee2mqtt) timer(atMs int64) {
 	for {
 		switch v.rings(atMs) {
 		case zigbeeReport:
-			v.report(atMs, v.sentMs == 0)
+			v.report(atMs, v.joined)
 		case zigbeeMost1h:
 			v.alarm(zigbeeMost1h, atMs+v.longest())
 			v.report(atMs, true)
@@ -179,10 +181,11 @@ func (v *zigbee2mqtt) report(atMs int64, anyhow bool) {
 	v.cached.powerW, v.cached.currentA, v.wrong = power, hundredths(r.currentA), r.wrong
 	v.powerMs = atMs
 	what := zigbeeFields{power: true}
-	if v.pollMs > 0 || v.sentMs == 0 {
+	if v.pollMs > 0 || v.joined {
 		v.slowly(&r)
 		what.voltage, what.energy = true, true
 	}
+	v.joined = false
 	v.publish(atMs, what)
 	if v.pollMs == 0 {
 		v.alarm(zigbeeMost1h, atMs+v.mostMs)
@@ -252,8 +255,15 @@ func (v *zigbee2mqtt) publish(atMs int64, what zigbeeFields) {
 	if v.lastSeen != lastSeenNone {
 		v.seenMs = seen
 	}
+	said := seen
+	switch v.lastSeen {
+	case lastSeenNone:
+		said = 0
+	case lastSeenLocal:
+		said = seen / 1000 * 1000
+	}
 	v.send(Message{
-		AtMs: atMs, Topic: v.topic, Exact: v.lastSeen == lastSeenNone || v.lastSeen == lastSeenLocal || seen != atMs,
+		AtMs: atMs, SaidMs: said, Topic: v.topic, Exact: v.lastSeen == lastSeenNone || v.lastSeen == lastSeenLocal || seen != atMs,
 		Tells: tells, ValidMs: v.validMs,
 	})
 }
