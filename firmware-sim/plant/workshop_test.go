@@ -2,6 +2,7 @@ package plant_test
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jishi-telemetry/jishi/firmware-sim/scenario"
@@ -69,4 +70,13 @@ func everyKind(seed uint64) *scenario.Scenario {
 	return &scenario.Scenario{
 		Name: "every-kind", Seed: seed, Zone: monday().Location(), FromMs: monday().UnixMilli(), Days: 7, Bases: []scenario.Base{b},
 	}
+}
+
+// only takes the machines of all other kinds out of a scenario, so that many of its days can be made.
+func only(s *scenario.Scenario, kinds ...scenario.Kind) *scenario.Scenario {
+	for i := range s.Bases {
+		w := &s.Bases[i].Workshops[0]
+		w.Machines = slices.DeleteFunc(w.Machines, func(m scenario.Machine) bool { return !slices.Contains(kinds, m.Kind) })
+	}
+	return s
 }
