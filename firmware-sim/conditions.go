@@ -26,7 +26,7 @@ func conditionsOf(s *scenario.Scenario, base int, m *member, day *plant.Day, n i
 	for i := range s.Faults {
 		f := &s.Faults[i]
 		at := within(f, day.Span)
-		if !hits(f, m.id) || at.Empty() {
+		if !m.hit(f) || at.Empty() {
 			continue
 		}
 		rng := random(s, base, m.number<<8|uint64(i), n, purposeConditions)
@@ -61,9 +61,12 @@ func conditionsOf(s *scenario.Scenario, base int, m *member, day *plant.Day, n i
 	return c
 }
 
-// hits reports whether a fault hits a device.
-func hits(f *scenario.Fault, id string) bool {
-	return len(f.Devices) == 0 || slices.Contains(f.Devices, id)
+// hit reports whether a fault hits the member.
+func (m *member) hit(f *scenario.Fault) bool {
+	if m.reader != nil {
+		return f.HitsReader(m.spec.Base.Code, m.reader)
+	}
+	return f.HitsDevice(m.spec.Base.Code, m.spec.Device)
 }
 
 // times draws when a fault of so many a day happens, in order and apart, each within the part of the day in which people
@@ -106,7 +109,7 @@ func (r *run) taps(m *member, day *plant.Day, n int) []plant.Tap {
 	for i := range s.Faults {
 		f := &s.Faults[i]
 		at := within(f, day.Span)
-		if !hits(f, m.id) || at.Empty() || f.Kind != scenario.ReaderOff && f.Kind != scenario.GhostCard {
+		if !m.hit(f) || at.Empty() || f.Kind != scenario.ReaderOff && f.Kind != scenario.GhostCard {
 			continue
 		}
 		rng := random(s, r.base, m.number<<8|uint64(i), n, purposeConditions)
@@ -172,7 +175,7 @@ func (s *Simulation) WANCuts(base int) []span.Span {
 	var all []span.Span
 	for i := range s.scenario.Faults {
 		f := &s.scenario.Faults[i]
-		if f.Kind != scenario.WANCut {
+		if f.Kind != scenario.WANCut || !f.HitsBase(s.scenario.Bases[base].Code) {
 			continue
 		}
 		for n := range s.scenario.Days {

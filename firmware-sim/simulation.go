@@ -258,9 +258,6 @@ func (r *run) day(n int, yield func(Timed) bool) bool {
 	}
 	for i, m := range r.crew.members {
 		in := r.input(m, day, n)
-		if r.watch != nil {
-			r.watch.upsetClock(i, in.Conditions, localMs(m))
-		}
 		said := r.voices[i].Day(in)
 		r.upset[i].day(day.Span, said, random(r.s.scenario, r.base, m.number, n, purposeUpset), func(d delivery) {
 			d.member = i
@@ -270,15 +267,6 @@ func (r *run) day(n int, yield func(Timed) bool) bool {
 		})
 	}
 	return r.deliver(day.EndMs, yield)
-}
-
-// localMs is how much later than UTC a member says when it says local time in its place. Tasmota always says local time,
-// and who reads it knows.
-func localMs(m *member) int64 {
-	if m.identity.Dialect == "tasmota" {
-		return 0
-	}
-	return m.spec.ZoneOffsetMs
 }
 
 func (r *run) finish(yield func(Timed) bool) {

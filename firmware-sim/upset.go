@@ -29,7 +29,7 @@ func newUpset(s *scenario.Scenario, m *member) *upset {
 		f := &s.Faults[i]
 		switch f.Kind {
 		case scenario.Duplicate, scenario.Drop, scenario.Reorder, scenario.Delay, scenario.OfflineBurst, scenario.Ghosts:
-			if hits(f, m.id) {
+			if m.hit(f) {
 				u.faults = append(u.faults, f)
 			}
 		}

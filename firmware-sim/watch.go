@@ -19,8 +19,7 @@ type watch struct {
 	code    string
 	ledger  *Ledger
 	beliefs []*belief
-	clocks  []clock // of each member
-	horizon int64   // how late a message may come
+	horizon int64 // how late a message may come
 	seenMs  int64
 	settled int64 // beliefs before it are settled
 }
@@ -39,19 +38,15 @@ type point struct {
 	mistaken      bool   // it is wrong in itself
 }
 
-// clock is what a member's own clock makes of an instant.
-type clock struct {
-	conditions voice.Conditions
-	local      int64 // how much later local time is than UTC, for a device that says it in place of UTC
-}
-
-// aheadMs is how far ahead of the receiver a time is still believed: what the product documents (design.md §5).
-const aheadMs = 120_000
+// A time is believed from 2000 on, and up to two minutes ahead of the receiver: what the product documents (design.md §5).
+const (
+	earliestMs = 946_684_800_000
+	aheadMs    = 120_000
+)
 
 func newWatch(s *Simulation, base int, ledger *Ledger) *watch {
 	w := &watch{
-		sim: s, base: base, code: s.scenario.Bases[base].Code, ledger: ledger,
-		clocks: make([]clock, len(s.bases[base].members)), horizon: 2 * 3600_000, settled: s.scenario.FromMs,
+		sim: s, base: base, code: s.scenario.Bases[base].Code, ledger: ledger, horizon: 2 * 3600_000, settled: s.scenario.FromMs,
 	}
 	for i := range s.scenario.Faults {
 		w.horizon = max(w.horizon, 2*s.scenario.Faults[i].For.Milliseconds()+2*3600_000)
@@ -134,11 +129,6 @@ func (w *watch) deaf(m *member, deaf span.Set, ghosts []plant.Tap) {
 	}
 }
 
-// upsetClock notes what is wrong with a member's clock on the day that comes.
-func (w *watch) upsetClock(member int, c voice.Conditions, local int64) {
-	w.clocks[member] = clock{conditions: c, local: local}
-}
-
 // seen takes in what reached the broker.
 func (w *watch) seen(d delivery) {
 	w.seenMs = max(w.seenMs, d.atMs)
@@ -158,7 +148,7 @@ func (w *watch) believe(m *member, d delivery) {
 		return
 	}
 	b := w.of(m.stands[i].Machine.ID)
-	p := point{atMs: w.datedMs(d), validMs: d.message.ValidMs}
+	p := point{atMs: datedMs(d), validMs: d.message.ValidMs}
 	if d.message.Tells.Has(voice.State) && !d.message.Tells.Has(voice.Death) {
 		p.state = b.stateAt(d.message.EventMs)
 		p.mistaken = d.message.Tells.Has(voice.Wrong)
@@ -172,30 +162,13 @@ func (w *watch) believe(m *member, d delivery) {
 	b.points = slices.Insert(b.points, at, p)
 }
 
-// datedMs is the instant that a receiver takes the message for.
-func (w *watch) datedMs(d delivery) int64 {
-	c := &w.clocks[d.member]
-	m := &d.message
-	if m.Exact {
-		return d.atMs
+// datedMs is the instant that a receiver takes the message for: the device's own, unless it says none or one that cannot
+// be, before 2000 or ahead of the receiver (design.md §5).
+func datedMs(d delivery) int64 {
+	if said := d.message.SaidMs; said >= earliestMs && said <= d.atMs+aheadMs {
+		return said
 	}
-	if c.conditions.Unset.Contains(m.EventMs) {
-		return d.atMs
-	}
-	said := m.EventMs
-	for _, s := range c.conditions.Shifts {
-		if s.FromMs > m.EventMs {
-			break
-		}
-		said = m.EventMs + s.OffsetMs + int64(s.Rate*float64(m.EventMs-s.FromMs))
-	}
-	if c.conditions.LocalTime {
-		said += c.local
-	}
-	if said > d.atMs+aheadMs {
-		return d.atMs
-	}
-	return said
+	return d.atMs
 }
 
 // stateAt is the true state at an instant.

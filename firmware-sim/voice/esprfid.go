@@ -123,6 +123,7 @@ func (r *esprfid) alive(atMs int64) {
 	r.text = append(r.text, '}')
 	r.say(Message{
 		AtMs: atMs, Topic: topic, Exact: true, Device: r.id, Tells: Birth, EventMs: atMs, ValidMs: r.everyMs * 22 / 10,
+		SaidMs: r.seconds(atMs) * 1000,
 	})
 }
 
@@ -155,7 +156,9 @@ func (r *esprfid) tap(t *plant.Tap) {
 			topic += "/send"
 		}
 	}
-	r.say(Message{AtMs: t.AtMs, Topic: topic, Exact: true, Device: r.id, Tells: Tapped, EventMs: t.AtMs})
+	r.say(Message{
+		AtMs: t.AtMs, Topic: topic, Exact: true, Device: r.id, Tells: Tapped, EventMs: t.AtMs, SaidMs: r.seconds(t.AtMs) * 1000,
+	})
 }
 
 // uid writes a card's number as the reader's hardware and firmware do.

@@ -173,12 +173,24 @@ func (m *mtconnect) identity() Identity {
 	return Identity{Dialect: string(scenario.MTConnect), Device: m.id, Channel: m.items[mtState].id}
 }
 
-// Day implements Voice.
-func (m *mtconnect) Day(in Input) []Message {
-	m.in = &in
-	m.walk(&in, m)
+// day lets the agent's sink speak for a day.
+func (m *mtconnect) day(in *Input, s speaker) []Message {
+	m.in = in
+	m.walk(in, s)
 	m.in = nil
 	return m.take()
+}
+
+// outdated reports whether an item's observation says something else than what is so now.
+func (m *mtconnect) outdated(item *mtItem) bool {
+	if m.meter {
+		return item.value != mtSample(m.watts)
+	}
+	w := &m.panel.now
+	if !w.Available {
+		return !item.value.unknown()
+	}
+	return item.value != mtWord(orUnavailable(w.Execution))
 }
 
 func (m *mtconnect) draws(s plant.Step) {

@@ -11,12 +11,15 @@ type mtDocument struct {
 	mtconnect
 	version             int
 	currentAt, sampleAt string
-	sender              string
-	pending             []mtItem // observed and not sent yet
-	firstMs             int64    // of the pending, when the first that tells of the machine was observed
-	told                Tells
-	fragments           []byte
+	pending             []mtPending // observed and not sent yet
+	sending             []mtItem
 	order               []int
+}
+
+// mtPending is an observation that waits for the next document, and what it told when it was made.
+type mtPending struct {
+	mtItem
+	tells Tells
 }
 
 // mtFlushMs is how long changes are gathered.
@@ -37,13 +40,12 @@ func newMTConnectDocument(spec Spec) (Voice, Identity, error) {
 	return d, d.identity(), o.err()
 }
 
+// Day implements Voice.
+func (d *mtDocument) Day(in Input) []Message { return d.day(&in, d) }
+
 // observed implements mtSink.
 func (d *mtDocument) observed(item *mtItem) {
-	if t := d.tells(item); t&(State|Death) != 0 && d.told&(State|Death) == 0 {
-		d.firstMs = item.atMs
-		d.told |= t
-	}
-	d.pending = append(d.pending, *item)
+	d.pending = append(d.pending, mtPending{*item, d.tells(item) & (State | Death | Wrong)})
 	if d.connected && d.timerDue == never {
 		d.timerDue = item.atMs + mtFlushMs
 	}
@@ -67,7 +69,7 @@ func (d *mtDocument) timer(atMs int64) { d.sample(atMs) }
 func (d *mtDocument) death(atMs int64, rebooted bool) {
 	d.mtconnect.death(atMs, rebooted)
 	if !d.running {
-		d.pending, d.told = d.pending[:0], 0
+		d.pending = d.pending[:0]
 	}
 }
 
@@ -82,9 +84,10 @@ func (d *mtDocument) current(atMs int64) {
 	for i := range d.items {
 		m.EventMs = max(m.EventMs, d.items[i].atMs)
 	}
+	m.SaidMs = d.in.saidUTCMs(m.EventMs, d.zoneMs)
 	state := &d.items[mtState]
 	m.Tells = d.tells(state)
-	if m.Tells.Has(State) && d.stuckWrong(atMs) {
+	if m.Tells.Has(State) && d.outdated(state) {
 		m.Tells |= Wrong
 	}
 	d.say(m)
@@ -93,34 +96,37 @@ func (d *mtDocument) current(atMs int64) {
 // mtDocumentValidMs is for how long what a document says may be believed: three of the usual intervals.
 const mtDocumentValidMs = 30_000
 
-// stuckWrong reports whether the machine has moved on from what the adapter repeats.
-func (d *mtDocument) stuckWrong(atMs int64) bool {
-	if !d.in.Stuck.Contains(atMs) {
-		return false
+// sample publishes what was observed since the last time. What has gathered while the link was down comes as it would
+// have, a document for each half second.
+func (d *mtDocument) sample(atMs int64) {
+	for len(d.pending) > 0 {
+		n := 1
+		for n < len(d.pending) && d.pending[n].atMs <= d.pending[0].atMs+mtFlushMs {
+			n++
+		}
+		d.document(atMs, d.pending[:n])
+		d.pending = d.pending[n:]
 	}
-	if d.meter {
-		return d.sensor.shown.powerW != d.watts
-	}
-	_, wrong := d.panel.read(d.in, atMs)
-	return wrong
 }
 
-// sample publishes what was observed since the last time.
-func (d *mtDocument) sample(atMs int64) {
-	if len(d.pending) == 0 {
-		return
-	}
-	d.header(atMs, d.pending[len(d.pending)-1].sequence+1)
-	d.streams(d.pending)
+// document publishes some observations.
+func (d *mtDocument) document(atMs int64, observed []mtPending) {
 	m := Message{
-		AtMs: atMs, Topic: d.sampleAt, QoS: 1, Device: d.id, Tells: d.told, EventMs: atMs, ValidMs: mtDocumentValidMs,
-		Exact: d.pending[0].saidMs != d.pending[0].atMs,
+		AtMs: atMs, Topic: d.sampleAt, QoS: 1, Device: d.id, EventMs: atMs, ValidMs: mtDocumentValidMs,
+		Exact: observed[0].saidMs != observed[0].atMs, SaidMs: observed[0].saidMs,
 	}
-	if m.Tells != 0 {
-		m.EventMs = d.firstMs
+	d.sending = d.sending[:0]
+	for i := range observed {
+		o := &observed[i]
+		if o.tells != 0 && m.Tells == 0 {
+			m.EventMs, m.SaidMs = o.atMs, o.saidMs
+		}
+		m.Tells |= o.tells
+		d.sending = append(d.sending, o.mtItem)
 	}
+	d.header(atMs, observed[len(observed)-1].sequence+1)
+	d.streams(d.sending)
 	d.say(m)
-	d.pending, d.told = d.pending[:0], 0
 }
 
 // header begins a document of streams.

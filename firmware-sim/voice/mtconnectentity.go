@@ -16,6 +16,9 @@ func newMTConnect(spec Spec) (Voice, Identity, error) {
 	return e, e.identity(), o.err()
 }
 
+// Day implements Voice.
+func (e *mtEntity) Day(in Input) []Message { return e.day(&in, e) }
+
 // observed implements mtSink. What is observed while the link is down waits for the restatement.
 func (e *mtEntity) observed(item *mtItem) {
 	if !e.quiet && (e.connected || e.shared) {
@@ -45,10 +48,10 @@ func (e *mtEntity) announced(atMs int64) {
 func (e *mtEntity) publish(item *mtItem, atMs int64) {
 	m := Message{
 		AtMs: atMs, Topic: item.topic, QoS: 1, Retain: e.retain, Current: true, Device: e.id, Tells: e.tells(item),
-		EventMs: item.atMs, Exact: item.saidMs != item.atMs,
+		EventMs: item.atMs, Exact: item.saidMs != item.atMs, SaidMs: item.saidMs,
 	}
-	if item.atMs <= e.goneMs && atMs > e.goneMs {
-		m.EventMs, m.Exact = atMs, true
+	if item.atMs < atMs && item.atMs <= e.goneMs {
+		m.EventMs, m.SaidMs, m.Exact = atMs, 0, true
 	}
 	out := appendText(append(e.text[:0], '{'), "dataItemId", item.id)
 	out = appendText(out, "name", item.name)

@@ -111,7 +111,7 @@ func (n *native) birth(atMs int64) {
 	n.text = appendTruth(appendWhole(append(n.text[:0], '{'), "t", said), "online", true)
 	n.text = append(n.text, '}')
 	n.say(Message{
-		AtMs: atMs, Topic: n.linkAt, QoS: 1, Retain: true, Exact: said != atMs, Device: n.id, Tells: Birth, EventMs: atMs,
+		AtMs: atMs, Topic: n.linkAt, QoS: 1, Retain: true, Exact: said != atMs, Device: n.id, Tells: Birth, EventMs: atMs, SaidMs: said,
 	})
 	for i := range n.stored {
 		s := &n.stored[i]
@@ -154,7 +154,7 @@ func (n *native) sample(atMs int64) {
 	n.text = appendWhole(append(n.text[:0], '{'), "t", said)
 	m := Message{
 		AtMs: atMs, Topic: n.sampleAt, QoS: 1, Exact: said != atMs, Device: n.id, Tells: State, EventMs: atMs,
-		ValidMs: n.validS * 1000,
+		ValidMs: n.validS * 1000, SaidMs: said,
 	}
 	if n.meter {
 		m.Tells = n.measured(atMs)
@@ -237,7 +237,7 @@ func (r *nativeReader) birth(atMs int64) {
 	said := r.in.saidUTCMs(atMs, r.zoneMs)
 	r.text = append(appendTruth(appendWhole(append(r.text[:0], '{'), "t", said), "online", true), '}')
 	r.say(Message{
-		AtMs: atMs, Topic: r.linkAt, QoS: 1, Retain: true, Exact: said != atMs, Device: r.id, Tells: Birth, EventMs: atMs,
+		AtMs: atMs, Topic: r.linkAt, QoS: 1, Retain: true, Exact: said != atMs, Device: r.id, Tells: Birth, EventMs: atMs, SaidMs: said,
 	})
 	for i := range r.stored {
 		r.tapped(atMs, &r.stored[i])
@@ -268,7 +268,7 @@ func (r *nativeReader) tick(atMs int64) {
 	r.text = append(appendWhole(r.text, "valid_s", validS), '}')
 	r.say(Message{
 		AtMs: atMs, Topic: r.sampleAt, QoS: 1, Exact: said != atMs, Device: r.id, Tells: Birth, EventMs: atMs,
-		ValidMs: validS * 1000,
+		ValidMs: validS * 1000, SaidMs: said,
 	})
 }
 
@@ -294,7 +294,7 @@ func (r *nativeReader) tapped(atMs int64, t *plant.Tap) {
 	}
 	r.text = append(r.text, '}')
 	r.say(Message{
-		AtMs: atMs, Topic: r.tapAt, QoS: 1, Exact: said != t.AtMs, Device: r.id, Tells: Tapped, EventMs: t.AtMs,
+		AtMs: atMs, Topic: r.tapAt, QoS: 1, Exact: said != t.AtMs, Device: r.id, Tells: Tapped, EventMs: t.AtMs, SaidMs: said,
 	})
 }
 

@@ -211,9 +211,9 @@ func (s *sparkplug) message(eventMs, atMs int64, verb string, tells Tells, metri
 	s.text = append(s.text, metrics...)
 	s.text = appendVarint(s.text, payloadSeq, uint64(s.seq))
 	s.seq++
+	said := s.in.saidUTCMs(eventMs, s.zoneMs)
 	return Message{
-		AtMs: atMs, Topic: s.topic(verb), Exact: s.in.saidUTCMs(eventMs, s.zoneMs) != eventMs, Device: s.id, Tells: tells,
-		EventMs: eventMs,
+		AtMs: atMs, Topic: s.topic(verb), Exact: said != eventMs, Device: s.id, Tells: tells, EventMs: eventMs, SaidMs: said,
 	}
 }
 
