@@ -50,6 +50,7 @@ func (d *Dialect) gen2(m dialect.Message, at address) (dialect.Result, error) {
 
 	r.device, r.dev = d.devices.Heard(at.device)
 	r.dev.prefix, r.dev.gen1, r.dev.down = d.names.Own(at.prefix), false, false
+	r.putLate()
 	if at.kind == status {
 		r.component(at.leaf, v)
 	} else {
@@ -75,6 +76,23 @@ type reading struct {
 	key    string // the component being read, good for this message only
 	faults dialect.Faults
 	filled []telemetry.Record // what the device said of minutes that went by unheard
+}
+
+// maxLateMs is how much older than the device's latest a message may be to count as one that came late: ten minutes. What
+// is older still is of a clock that was set back.
+const maxLateMs = 10 * 60 * 1000
+
+// putLate lets a message that comes after a later one speak for itself alone: what it says is not what the device said
+// last, and what the device said since did not hold then.
+func (r *reading) putLate() {
+	if r.timeMs == 0 {
+		return
+	}
+	if late := r.dev.latestMs - r.timeMs; late > 0 && late <= maxLateMs {
+		r.dev = &device{}
+		return
+	}
+	r.dev.latestMs = r.timeMs
 }
 
 // time reads the device's time: seconds since the epoch with a fraction, or null before the device knows it.

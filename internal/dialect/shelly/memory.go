@@ -16,6 +16,7 @@ type device struct {
 	down     bool
 	askedMs  int64
 	channels []channel
+	latestMs int64 // the latest time that it said, by its own clock; 0 when it has said none
 	// What follows outlives the device's connection: it is what a gap is measured against.
 	upSinceMs int64 // when the device began to run, on its own clock; 0 when it has not said so
 	registers []register
