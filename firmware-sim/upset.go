@@ -21,6 +21,7 @@ const (
 type upset struct {
 	faults []*scenario.Fault
 	kept   []voice.Message // the last of each topic, oldest first, for ghosts
+	missed bool            // a word about the state was lost or late, and none has named the state since
 }
 
 func newUpset(s *scenario.Scenario, m *member) *upset {
@@ -103,9 +104,26 @@ func (u *upset) pass(m *voice.Message, nextMs int64, bursts []span.Span, rng *ra
 			d.atMs, d.lost = max(d.atMs, b.EndMs), d.lost || m.Exact
 		}
 	}
+	u.understand(&d)
 	for i := range copies {
 		d.again = i > 0
 		hand(d)
+	}
+}
+
+// understand notes what a listener makes of a message that leaves out what has not changed: when he missed the change, he
+// takes the state for what it was.
+func (u *upset) understand(d *delivery) {
+	if !d.message.Tells.Has(voice.State) {
+		return
+	}
+	switch {
+	case d.lost || d.atMs > d.message.AtMs:
+		u.missed = true
+	case !d.message.Tells.Has(voice.Implied):
+		u.missed = false
+	case u.missed:
+		d.message.Tells |= voice.Wrong
 	}
 }
 

@@ -164,7 +164,7 @@ func (v *shellyGen2) minute(atMs int64) {
 	tells := Energy
 	if v.ever && atMs-v.saidMs <= v.validMs {
 		// What it does not name is unchanged, so that the power said before still holds.
-		tells = v.said.tells(State | Energy)
+		tells = v.said.tells(State|Energy) | Implied
 	}
 	v.notify(atMs, "NotifyStatus")
 	v.energy(&r)

@@ -55,6 +55,8 @@ const (
 	// Wrong: what it says of the state or the power is not so (a stuck sensor, a spike): until its next message a consumer
 	// believes something else than what is true.
 	Wrong
+	// Implied: it does not name the state or power, and stands for it only to who heard what was said before.
+	Implied
 )
 
 // Has reports whether the set holds all of t.
