@@ -66,7 +66,7 @@ func controllerItems() []mtItem {
 		{id: "exec", name: "execution", typ: "EXECUTION", category: "EVENT", element: "Execution", component: 1},
 		{id: "mode", name: "mode", typ: "CONTROLLER_MODE", category: "EVENT", element: "ControllerMode", component: 1},
 		{id: "program", name: "program", typ: "PROGRAM", category: "EVENT", element: "Program", component: 1},
-		{id: "PartCountAct", name: "PartCountAct", typ: "PART_COUNT", sub: "ALL", category: "EVENT", element: "PartCount", component: 1},
+		{id: "PartCountAct", name: "PartCountAct", typ: "PART_COUNT", category: "EVENT", element: "PartCount", component: 1},
 		{id: "Srpm", name: "Srpm", typ: "ROTARY_VELOCITY", sub: "ACTUAL", category: "SAMPLE", element: "RotaryVelocity", component: 2},
 		{id: "system", name: "system", typ: "SYSTEM", category: "CONDITION", component: 3},
 	}
