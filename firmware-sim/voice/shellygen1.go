@@ -206,7 +206,7 @@ func (v *shellyGen1) power(atMs int64, r *reading) {
 // also the watt-hours of all time.
 func (v *shellyGen1) energy(atMs int64) {
 	c := &v.clamps[0]
-	m := Message{AtMs: atMs, Topic: c.energy, Exact: true, Tells: Energy, ValidMs: v.validMs}
+	m := Message{AtMs: atMs, Topic: c.energy, Exact: true, Tells: State | Energy | Implied, ValidMs: v.validMs}
 	wattMinutes := math.Floor((v.shownWh - v.startWh) * 60)
 	if !v.threeEM {
 		v.text = strconv.AppendFloat(v.text[:0], wattMinutes, 'f', 0, 64)
