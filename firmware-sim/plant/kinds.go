@@ -146,17 +146,16 @@ func (m *model) work(heat, runMs, pauseMs int64) {
 		m.series, m.rest = seconds(120, 180, 240, 400, 600, 800, 1100, 1200), seconds(40, 50, 80, 120, 180, 300, 480, 600)
 	case scenario.RobotCell:
 		m.shape, m.least = cycles, m.run*8/10
-		dwell(5 * time.Second)
+		dwell(m.cyclePart(4) + 4*time.Second)
 		m.length = seconds(40, 80, 160, 300, 600, 1200, 2400, 3000).median(runMs, m.cycleMs)
-		m.pause = seconds(8, 15, 30, 60, 150, 300, 700, 900).median(pauseMs, 6*second)
+		m.pause = seconds(8, 15, 30, 60, 150, 300, 700, 900).median(pauseMs, m.signature.DwellOff.Milliseconds()+second)
 	case scenario.InjectionPress:
-		m.shape = cycles
-		dwell(m.cooling() + 5*time.Second)
+		m.shape, m.heated = cycles, true
+		dwell(m.cyclePart(40) + 5*time.Second)
 		m.start, m.standby = m.idle+heat, m.idle
 		m.least, m.run = m.idle+m.run*7/10, m.idle+m.run
 		m.length = seconds(60, 180, 400, 900, 1800, 3000, 6000, 7200).median(runMs, m.cycleMs)
-		least := m.signature.DwellOff.Milliseconds() + second
-		m.pause = seconds(30, 40, 70, 120, 240, 600, 1200, 1500).median(pauseMs, least)
+		m.pause = seconds(30, 40, 70, 120, 240, 600, 1200, 1500).median(pauseMs, m.signature.DwellOff.Milliseconds()+second)
 	case scenario.Compressor:
 		m.shape, m.least = pressure, m.run*93/100
 		dwell(time.Second)
@@ -177,5 +176,7 @@ func (m *model) work(heat, runMs, pauseMs int64) {
 	}
 }
 
-// cooling is the part of a shot in which the pump rests.
-func (m *model) cooling() time.Duration { return time.Duration(m.cycleMs*4/10) * time.Millisecond }
+// cyclePart is some hundredths of a cycle: of a robot the grip, of a press the cooling, in which it rests.
+func (m *model) cyclePart(hundredths int64) time.Duration {
+	return time.Duration(m.cycleMs*hundredths/100) * time.Millisecond
+}

@@ -37,8 +37,9 @@ const (
 // model is a machine's physical model: the kind's figures with the overrides of one machine. Powers are in tenths of a
 // watt: whole numbers keep a day the same on every processor.
 type model struct {
-	kind  scenario.Kind
-	shape shape
+	kind   scenario.Kind
+	shape  shape
+	heated bool // heaters work day and night, up to the level of starting up
 	// The levels: switched on and ready, long unused, starting up, working at the least and as usual.
 	idle, standby, start, least, run int64
 	noise                            int64 // parts per thousand by which a level varies, either way
@@ -110,6 +111,14 @@ func newModel(kind scenario.Kind, overrides map[string]float64) (model, error) {
 	}
 	m := build(kind, value)
 	return m, m.sign()
+}
+
+// ready returns the highest level of a machine that waits.
+func (m *model) ready() int64 {
+	if m.heated {
+		return m.start
+	}
+	return m.idle
 }
 
 // sign finds thresholds between the levels and refuses levels that no threshold separates.

@@ -67,10 +67,10 @@ func (w *meter) level(a act, lo, hi, everyMs int64) {
 func (w *meter) ready(a act) {
 	m := w.model
 	switch {
-	case m.shape == cycles && m.start > m.idle:
+	case m.heated:
 		w.heaters(a)
 		return
-	case m.kind == "computer_room":
+	case m.count > 0:
 		w.computers(a)
 		return
 	}
@@ -150,7 +150,7 @@ func (w *meter) work(a act) {
 // cut is a spindle that is brought up to speed, then turns freely or cuts at a depth that changes from pass to pass.
 func (w *meter) cut(a act) {
 	m := w.model
-	w.set(a.StartMs, m.run*between(w.rng, 120, 170)/100)
+	w.set(a.StartMs, max(m.run, m.least)*between(w.rng, 120, 170)/100)
 	at := a.StartMs + between(w.rng, 400, 900)
 	for at < a.EndMs {
 		w.set(at, w.vary(m.least))
@@ -171,7 +171,7 @@ type phase struct{ until, power int64 }
 func (w *meter) cycle(atMs int64) {
 	m := w.model
 	parts := []phase{{10, 95}, {36, 125}, {40, 0}, {64, 115}, {68, 0}, {90, 85}, {100, 100}}
-	if m.start > m.idle {
+	if m.heated {
 		// Close and inject, pack, plasticize, cool, open and eject.
 		parts = []phase{{12, 150}, {26, 105}, {50, 80}, {90, 0}, {100, 85}}
 	}
@@ -179,7 +179,7 @@ func (w *meter) cycle(atMs int64) {
 	for _, part := range parts {
 		level := m.run * part.power / 100
 		if part.power == 0 {
-			level = between(w.rng, m.idle, max(m.idle, m.start))
+			level = between(w.rng, m.idle, m.ready())
 		} else {
 			level = max(level, m.least)
 		}

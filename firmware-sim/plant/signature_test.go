@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"github.com/jishi-telemetry/jishi/firmware-sim/plant"
 	"github.com/jishi-telemetry/jishi/firmware-sim/scenario"
@@ -105,24 +106,48 @@ func TestPowerShowsThePhasesAsTheSignatureSays(t *testing.T) {
 					{Kind: scenario.CopiedCurve, Machine: "robot_cell", DatesMs: []int64{s.FromMs + 2*86_400_000}},
 				}
 			}
-			p := newPlant(t, s)
-			var days []*plant.Day
-			for day := range s.Days {
-				days = append(days, p.Day(0, day))
-			}
-			for i, m := range days[0].Machines {
-				sig, ok := plant.SignatureOf(m.Machine.Kind, m.Machine.Model)
-				if !ok {
-					continue
-				}
-				want, power := whole(days, i)
-				for _, hysteresis := range []float64{0, 0.1} {
-					got := states(power, days[len(days)-1].EndMs, sig, hysteresis)
-					if !slices.Equal(want, got) {
-						t.Fatalf("%s with hysteresis %v, truth (-) against power (+):\n%.2000s", m.Machine.ID, hysteresis, cmp.Diff(want, got))
-					}
-				}
-			}
+			checkSignatures(newPlant(t, s), s, t.Fatalf)
 		})
 	}
+}
+
+// checkSignatures compares the phases of a whole scenario with those that its power shows.
+func checkSignatures(p *plant.Plant, s *scenario.Scenario, bad complain) {
+	var days []*plant.Day
+	for day := range s.Days {
+		days = append(days, p.Day(0, day))
+	}
+	for i, m := range days[0].Machines {
+		sig, ok := plant.SignatureOf(m.Machine.Kind, m.Machine.Model)
+		if !ok {
+			continue
+		}
+		want, power := whole(days, i)
+		for _, hysteresis := range []float64{0, 0.1} {
+			if got := states(power, days[len(days)-1].EndMs, sig, hysteresis); !slices.Equal(want, got) {
+				bad("%s with hysteresis %v, truth (-) against power (+):\n%.2000s", m.Machine.ID, hysteresis, cmp.Diff(want, got))
+			}
+		}
+	}
+}
+
+func TestSignaturesHoldForAnyFigures(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		kind := rapid.SampledFrom(scenario.Kinds()).Draw(t, "kind")
+		overrides := map[string]float64{}
+		for _, f := range plant.Figures(kind) {
+			if rapid.IntRange(0, 3).Draw(t, "override "+f.Name) == 0 {
+				overrides[f.Name] = rapid.Float64Range(f.Least, f.Most).Draw(t, f.Name)
+			}
+		}
+		s := only(everyKind(rapid.Uint64().Draw(t, "seed")), kind)
+		s.FromMs, s.Days = s.FromMs+3*dayMs, 3
+		s.Bases[0].Workshops[0].Machines[0].Model = overrides
+		p, err := plant.New(s)
+		if err != nil {
+			return // levels that no threshold separates
+		}
+		checkSignatures(p, s, t.Fatalf)
+	})
 }
