@@ -165,7 +165,7 @@ func (m *model) work(heat, runMs, pauseMs int64) {
 		m.length = seconds(0.5, 0.6, 0.75, 1, 1.4, 1.8, 2.3, 2.5).median(runMs, minute)
 		m.pause = seconds(0.4, 0.5, 0.7, 1, 1.5, 2, 3, 4).median(pauseMs, 10*second)
 	case scenario.Printer3D:
-		m.shape, m.least, m.each = printing, m.run*7/10, heat
+		m.shape, m.least, m.heat = printing, m.run*7/10, heat
 		dwell(time.Second)
 		m.length = seconds(0.15, 0.3, 0.6, 1, 1.6, 2, 2.4, 2.6).median(runMs, minute)
 		m.pause = seconds(0.4, 0.5, 0.7, 1, 1.5, 2, 3, 4).median(pauseMs, 10*second)

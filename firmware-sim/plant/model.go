@@ -51,6 +51,7 @@ type model struct {
 	stopMs                           int64 // of a compressor: its motor stops when it was unloaded for so long
 	bandMs                           int64 // of a compressor: from cut-in to cut-out without demand
 	each                             int64 // of a computer room: one computer
+	heat                             int64 // of a printer: heating up
 	count                            int
 	controller                       bool
 	rpm                              int64 // of the spindle, at most

@@ -193,7 +193,7 @@ func (w *meter) print(a act) {
 	m := w.model
 	warmMs := min(a.StartMs+between(w.rng, 3*minute, 6*minute), a.EndMs)
 	for at := a.StartMs; at < warmMs; at += 20 * second {
-		w.set(at, max(w.vary(m.each), m.least))
+		w.set(at, max(w.vary(m.heat), m.least))
 	}
 	for at := warmMs; at < a.EndMs; {
 		w.set(at, w.vary(m.run*135/100))
