@@ -124,7 +124,7 @@ func digest(said []voice.Message) string {
 		for _, flag := range []bool{m.Retain, m.Exact, m.Current} {
 			line = strconv.AppendBool(line, flag)
 		}
-		for _, ms := range []int64{m.AtMs, m.EventMs, m.ValidMs} {
+		for _, ms := range []int64{m.AtMs, m.EventMs, m.ValidMs, m.SaidMs} {
 			line = binary.BigEndian.AppendUint64(line, uint64(ms))
 		}
 		h.Write(line)

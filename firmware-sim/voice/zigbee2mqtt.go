@@ -249,21 +249,18 @@ func (v *zigbee2mqtt) extra(atMs int64) {
 // believes the meter's channel when one of its numbers differs from the message before.
 func (v *zigbee2mqtt) publish(atMs int64, what zigbeeFields) {
 	seen := v.in.saidUTCMs(atMs, v.zoneMs)
-	tells := v.tells(seen, what)
+	if v.lastSeen == lastSeenLocal {
+		seen -= seen % 1000
+	}
+	tells, said := v.tells(seen, what), seen
 	v.text = v.render(v.text[:0], seen, &v.cached, what, 60+v.in.Rand.Int64N(140))
-	v.sent, v.sentMs, v.first = v.cached, atMs, false
-	if v.lastSeen != lastSeenNone {
-		v.seenMs = seen
-	}
-	said := seen
-	switch v.lastSeen {
-	case lastSeenNone:
+	if v.lastSeen == lastSeenNone || seen == v.seenMs {
+		// The time of the message before dates nothing that is new.
 		said = 0
-	case lastSeenLocal:
-		said = seen / 1000 * 1000
 	}
+	v.sent, v.sentMs, v.seenMs, v.first = v.cached, atMs, seen, false
 	v.send(Message{
-		AtMs: atMs, SaidMs: said, Topic: v.topic, Exact: v.lastSeen == lastSeenNone || v.lastSeen == lastSeenLocal || seen != atMs,
+		AtMs: atMs, SaidMs: said, Topic: v.topic, Exact: said != atMs,
 		Tells: tells, ValidMs: v.validMs,
 	})
 }
