@@ -81,7 +81,7 @@ bench: setup $(CACHE)/bin/telegraf ## Measure this machine beside peers and limi
 FAULTS ?=
 
 .PHONY: faults
-faults: setup ## Kill, cut, fill, damage: what became of every acknowledged message, see docs/faults.md; about seven minutes
+faults: setup ## Kill, cut, fill, damage: what became of every acknowledged message, see docs/faults.md; about six minutes
 	@mkdir -p $(CACHE)/faults && go build -trimpath -o $(CACHE)/faults/ ./cmd/faults ./cmd/jishi
 	$(CACHE)/faults/faults -jishi $(CACHE)/faults/jishi -tools $(CACHE)/bin -dir $(CACHE)/faults $(FAULTS)
 
