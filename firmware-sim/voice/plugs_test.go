@@ -133,7 +133,7 @@ func digest(said []voice.Message) string {
 }
 
 // TestPlugDigests holds the bytes of each voice's days: the same on every run and on every platform. One of each dialect
-// also has days on which something is wrong.
+// also has whole days, and days on which something is wrong.
 func TestPlugDigests(t *testing.T) {
 	t.Parallel()
 	var got bytes.Buffer
@@ -145,7 +145,7 @@ func TestPlugDigests(t *testing.T) {
 				continue
 			}
 			days := voicetest.Brief()
-			if what == "healthy" {
+			if what == "healthy" && slices.Contains(hardy, name) {
 				days = voicetest.Whole()
 			}
 			said := twoDays(t, specs[name], days, conditions[what])
