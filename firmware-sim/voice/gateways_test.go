@@ -33,18 +33,26 @@ func gatewaySpecs() map[string]voice.Spec {
 			dialect scenario.Dialect
 			options options
 		}{
-			{scenario.Native, nil}, {scenario.Native, options{"store": "yes", "register": "kept", "channel": "main", "will": "at_once"}},
-			{scenario.MTConnect, nil}, {scenario.MTConnect, options{"loses": "link"}}, {scenario.MTConnect, options{"agent": "shared"}},
-			{scenario.MTConnectDocument, nil}, {scenario.MTConnectDocument, options{"json": "1", "retain": "no"}},
-			{scenario.Sparkplug, nil}, {scenario.Sparkplug, options{"alias": "off", "store": "yes", "node": "edge", "keepalive_s": "20"}},
+			{scenario.Native, nil},
+			{scenario.Native, options{"store": "yes", "register": "kept", "channel": "main", "will": "at_once"}},
+			{scenario.MTConnect, nil},
+			{scenario.MTConnect, options{"loses": "link"}},
+			{scenario.MTConnect, options{"agent": "shared"}},
+			{scenario.MTConnectDocument, nil},
+			{scenario.MTConnectDocument, options{"json": "1", "retain": "no"}},
+			{scenario.Sparkplug, nil},
+			{scenario.Sparkplug, options{"alias": "off", "store": "yes", "node": "edge", "keepalive_s": "20"}},
 		} {
 			specs[fmt.Sprint(s.dialect, " ", role, " ", s.options)] = voicetest.Device(scenario.Device{ID: "dev-1", Dialect: s.dialect, Role: role, Options: s.options})
 		}
 	}
 	for _, r := range []scenario.Reader{
-		{Dialect: scenario.Native, Direction: "in"}, {Dialect: scenario.Native, Options: options{"notation": "facility", "heartbeat_s": "0"}},
-		{Dialect: scenario.ESPRFID}, {Dialect: scenario.ESPRFID, Options: options{"version": "1.3", "zeros": "dropped"}},
-		{Dialect: scenario.ESPRFID, Options: options{"version": "1.0"}}, {Dialect: scenario.ESPRFID, Type: "wiegand", Options: options{"mode": "ha"}},
+		{Dialect: scenario.Native, Direction: "in"},
+		{Dialect: scenario.Native, Options: options{"notation": "facility", "heartbeat_s": "0"}},
+		{Dialect: scenario.ESPRFID},
+		{Dialect: scenario.ESPRFID, Options: options{"version": "1.3", "zeros": "dropped"}},
+		{Dialect: scenario.ESPRFID, Options: options{"version": "1.0"}},
+		{Dialect: scenario.ESPRFID, Type: "wiegand", Options: options{"mode": "ha"}},
 	} {
 		r.ID = "gate-1"
 		specs[fmt.Sprint(r.Dialect, " reader ", r.Type, r.Options)] = voicetest.Reader(r)
@@ -241,14 +249,14 @@ func TestEdgeNodesCount(t *testing.T) {
 		for _, m := range twoDays(t, spec, voicetest.Brief(), plugConditions()["dead"]) {
 			verb := strings.Split(m.Topic, "/")[2]
 			seq, bdSeq, ok := counts(m.Payload)
-			switch {
-			case verb == "NDEATH":
+			switch verb {
+			case "NDEATH":
 				deaths++
 				if ok || int64(bdSeq) != session {
 					t.Fatalf("%s: a will with bdSeq %d and seq %v in session %d", name, bdSeq, ok, session)
 				}
 				continue
-			case verb == "NBIRTH":
+			case "NBIRTH":
 				session++
 				next = 0
 				if int64(bdSeq) != session {

@@ -311,8 +311,9 @@ func written(card, notation string) (text, format string) {
 		return decimal(card), "decimal"
 	case "facility":
 		low := card[max(0, len(card)-6):]
-		n, _ := strconv.ParseUint(low, 16, 32) // a card's number is hexadecimal
-		return fmt.Sprintf("%d,%d", n>>16, n&0xffff), "facility"
+		if n, err := strconv.ParseUint(low, 16, 32); err == nil {
+			return fmt.Sprintf("%d,%d", n>>16, n&0xffff), "facility"
+		}
 	}
 	return card, "hex"
 }

@@ -56,15 +56,20 @@ func newSparkplug(spec Spec) (Voice, Identity, error) {
 		group: spec.Base.Code, node: o.text("node", "edge-"+spec.Device.ID), bdSeq: math.MaxUint8,
 		host: []spMetric{{name: "Node/Uptime", datatype: spInt64, unit: "s"}, {name: "Node/Supply Voltage", datatype: spFloat, unit: "V"}},
 		metrics: []spMetric{
-			{name: "Execution", datatype: spString}, {name: "Mode", datatype: spString}, {name: "Program", datatype: spString},
-			{name: "Alarm", datatype: spString}, {name: "Spindle/Speed", datatype: spFloat, unit: "rpm"},
+			{name: "Execution", datatype: spString},
+			{name: "Mode", datatype: spString},
+			{name: "Program", datatype: spString},
+			{name: "Alarm", datatype: spString},
+			{name: "Spindle/Speed", datatype: spFloat, unit: "rpm"},
 			{name: "Part Count", datatype: spInt32},
 		},
 	}
 	if s.meter {
 		s.metrics = []spMetric{
-			{name: "Power", datatype: spDouble, unit: "W"}, {name: "Voltage", datatype: spFloat, unit: "V"},
-			{name: "Current", datatype: spFloat, unit: "A"}, {name: "Energy", datatype: spDouble, unit: "kWh"},
+			{name: "Power", datatype: spDouble, unit: "W"},
+			{name: "Voltage", datatype: spFloat, unit: "V"},
+			{name: "Current", datatype: spFloat, unit: "A"},
+			{name: "Energy", datatype: spDouble, unit: "kWh"},
 		}
 	}
 	s.stores = o.word("store", "no", "yes") == "yes"
