@@ -232,6 +232,9 @@ type run struct {
 	ledger *Ledger
 	queue  queue
 	order  uint64
+
+	yesterday, tomorrow *plant.Day
+	tomorrowN           int // which day tomorrow is
 }
 
 func (s *Simulation) newRun(base int, ledger *Ledger) *run {
@@ -252,13 +255,19 @@ func (s *Simulation) newRun(base int, ledger *Ledger) *run {
 
 // day lives one day, and yields what has arrived by its end.
 func (r *run) day(n int, yield func(Timed) bool) bool {
-	day := r.s.plant.Day(r.base, n)
+	day := r.live(n)
 	if r.watch != nil {
-		r.watch.lived(day)
+		r.watch.lived(day, plant.Neighbours{Before: r.yesterday, After: r.live(n + 1)})
 	}
+	r.yesterday = day
 	for i, m := range r.crew.members {
 		in := r.input(m, day, n)
 		said := r.voices[i].Day(in)
+		if emulated(m, day) {
+			for j := range said {
+				said[j].Tells |= voice.Wrong
+			}
+		}
 		r.upset[i].day(day.Span, said, random(r.s.scenario, r.base, m.number, n, purposeUpset), func(d delivery) {
 			d.member = i
 			r.order++
@@ -267,6 +276,17 @@ func (r *run) day(n int, yield func(Timed) bool) bool {
 		})
 	}
 	return r.deliver(day.EndMs, yield)
+}
+
+// live returns a day of the base, nil beyond the scenario's end. The day that comes is made once.
+func (r *run) live(n int) *plant.Day {
+	if n >= r.s.scenario.Days {
+		return nil
+	}
+	if r.tomorrow == nil || r.tomorrowN != n {
+		r.tomorrow, r.tomorrowN = r.s.plant.Day(r.base, n), n
+	}
+	return r.tomorrow
 }
 
 func (r *run) finish(yield func(Timed) bool) {
@@ -307,6 +327,9 @@ func (r *run) input(m *member, day *plant.Day, n int) voice.Input {
 		return in
 	}
 	machine, at := r.machineOf(m, day)
+	if emulated(m, day) && r.yesterday != nil {
+		machine = dayLater(r.machineOf(m, r.yesterday))
+	}
 	in.Machine, in.At = machine, at
 	return in
 }
@@ -335,6 +358,26 @@ func (r *run) machineOf(m *member, day *plant.Day) (*plant.MachineDay, span.Set)
 		joined.Words = append(joined.Words, wordsWithin(p.Words, spans[i])...)
 	}
 	return joined, span.NewSet(spans...)
+}
+
+// emulated reports whether somebody plays the device on that day: what it said the day before comes once more.
+func emulated(m *member, day *plant.Day) bool {
+	return slices.ContainsFunc(day.Frauds, func(f plant.FraudSpan) bool {
+		return f.Fraud.Kind == scenario.EmulatedDevice && f.Fraud.Device == m.id
+	})
+}
+
+// dayLater is what a machine did, as if it had been a day later.
+func dayLater(m *plant.MachineDay, _ span.Set) *plant.MachineDay {
+	later := *m
+	later.Power, later.Words = slices.Clone(m.Power), slices.Clone(m.Words)
+	for i := range later.Power {
+		later.Power[i].AtMs += dayMs
+	}
+	for i := range later.Words {
+		later.Words[i].AtMs += dayMs
+	}
+	return &later
 }
 
 // stepsWithin cuts steps to a span; the first stands at its start.

@@ -79,7 +79,7 @@ func (w *watch) of(machine string) *belief {
 }
 
 // lived takes in a day as it truly was.
-func (w *watch) lived(day *plant.Day) {
+func (w *watch) lived(day *plant.Day, n plant.Neighbours) {
 	for i := range day.Machines {
 		m := &day.Machines[i]
 		b := w.of(m.Machine.ID)
@@ -100,6 +100,11 @@ func (w *watch) lived(day *plant.Day) {
 		for _, in := range p.Present {
 			class := day.Sessions[in.Session].Class.ID
 			w.ledger.add(Fact{Kind: FactPresent, Base: w.code, Subject: p.Person.ID, Span: in.Span, State: in.Station, Detail: class})
+		}
+	}
+	for _, m := range plant.Deserved(day, n, plant.DefaultRule()) {
+		for _, s := range m.Verified {
+			w.ledger.add(Fact{Kind: FactDeserved, Base: w.code, Subject: m.Person.ID, Span: s, Detail: day.Sessions[m.Session].Class.ID})
 		}
 	}
 	for i := range day.Frauds {
