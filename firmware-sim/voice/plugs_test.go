@@ -255,6 +255,41 @@ func TestOneLeaderOnZigbee(t *testing.T) {
 	}
 }
 
+// TestSwappedPlugGoesOn: a meter that is put up at another machine in mid-day says nothing of it: one voice goes on, is
+// born once, and speaks of each machine only while it stands there.
+func TestSwappedPlugGoesOn(t *testing.T) {
+	t.Parallel()
+	days := voicetest.Brief()
+	for name, spec := range plugSpecs() {
+		if spec.Device == nil {
+			continue
+		}
+		v, _, err := voice.New(spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		births, states := 0, [2]int{}
+		in := days.Input(&spec, 0, voice.Conditions{})
+		for i, at := range []span.Span{{StartMs: in.StartMs, EndMs: days.At(0, 80)}, {StartMs: days.At(0, 80), EndMs: in.EndMs}} {
+			in.At, in.Machine = span.NewSet(at), days.Machine(0, uint64(i)+1)
+			for _, m := range v.Day(in) {
+				if m.AtMs < at.StartMs || m.AtMs >= at.EndMs {
+					t.Errorf("%s speaks at %d and stands there in %v", name, m.AtMs, at)
+				}
+				if m.Tells.Has(voice.Birth) {
+					births++
+				}
+				if m.Tells.Has(voice.State) {
+					states[i]++
+				}
+			}
+		}
+		if births != 1 || states[0] < 10 || states[1] < 10 {
+			t.Errorf("%s is born %d times and tells the states %v times", name, births, states)
+		}
+	}
+}
+
 // BenchmarkPlugDay is what a day of a device costs.
 func BenchmarkPlugDay(b *testing.B) {
 	for name, spec := range plugSpecs() {
