@@ -18,7 +18,8 @@ type mtItem struct {
 
 	value    mtValue
 	atMs     int64 // when it was observed, by the true clock
-	saidMs   int64 // by the adapter's
+	saidMs   int64 // by the adapter's, and as it is written
+	stamp    [len(stampMicros)]byte
 	sequence int64
 	wrong    bool
 	topic    string // of the entity sink
@@ -275,8 +276,15 @@ func (m *mtconnect) observe(i int, atMs int64, v mtValue, known bool) {
 	}
 	m.sequence++
 	item.value, item.atMs, item.sequence = v, atMs, m.sequence
-	item.saidMs = m.in.saidUTCMs(atMs, m.zoneMs)
+	item.date(m.in.saidUTCMs(atMs, m.zoneMs))
 	m.sink.observed(item)
+}
+
+// date writes the observation's time once: documents repeat it for as long as the value holds.
+func (i *mtItem) date(saidMs int64) {
+	i.saidMs = saidMs
+	var text [40]byte // formatting needs more room than what it leaves
+	copy(i.stamp[:], appendStamp(text[:0], saidMs, stampMicros))
 }
 
 // unknown observes that nothing is known of the machine, by the agent's own clock.
@@ -297,7 +305,7 @@ func (m *mtconnect) birth(atMs int64) {
 			m.sequence++
 			item := &m.items[i]
 			item.value, item.atMs, item.sequence = mtWord(unavailable), m.startedMs, m.sequence
-			item.saidMs = m.in.saidUTCMs(m.startedMs, m.zoneMs)
+			item.date(m.in.saidUTCMs(m.startedMs, m.zoneMs))
 		}
 	}
 	if !m.shared || m.lead && starts {

@@ -196,9 +196,15 @@ func (i *mtItem) heading() string {
 	return "Normal"
 }
 
-// categories are the members of a component that hold the observations.
+// mtCategory is the member of a component that holds the observations of a category.
 func mtCategory(category string) string {
-	return map[string]string{"SAMPLE": "Samples", "EVENT": "Events", "CONDITION": "Condition"}[category]
+	switch category {
+	case "SAMPLE":
+		return "Samples"
+	case "EVENT":
+		return "Events"
+	}
+	return "Condition"
 }
 
 // componentsV1 wraps each component and observation in an object of its own.
@@ -273,7 +279,7 @@ func (i *mtItem) appendObservation(out []byte) []byte {
 	if i.sub != "" {
 		out = appendText(out, "subType", i.sub)
 	}
-	out = append(appendStamp(append(appendKey(out, "timestamp"), '"'), i.saidMs, stampMicros), '"')
+	out = append(append(append(appendKey(out, "timestamp"), '"'), i.stamp[:]...), '"')
 	out = appendWhole(out, "sequence", i.sequence)
 	if i.category == "CONDITION" {
 		if code := i.value.code; code != "" {

@@ -59,7 +59,7 @@ func (e *mtEntity) publish(item *mtItem, atMs int64) {
 	if item.sub != "" {
 		out = appendText(out, "subType", item.sub)
 	}
-	out = append(appendStamp(append(appendKey(out, "timestamp"), '"'), item.saidMs, stampMicros), '"')
+	out = append(append(append(appendKey(out, "timestamp"), '"'), item.stamp[:]...), '"')
 	out = appendText(out, "category", item.category)
 	if item.category == "CONDITION" {
 		out = appendText(out, "level", item.value.text)
