@@ -123,7 +123,7 @@ func TestTasmotaSamples(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close() //nolint:errcheck // it is only read
+	defer file.Close()
 	one, two := sampled(scenario.Tasmota, nil), sampled(scenario.Tasmota, map[string]string{"phases": "2"})
 	compared := 0
 	for lines := bufio.NewScanner(file); lines.Scan(); compared++ {
@@ -257,7 +257,7 @@ func readWashing(t *testing.T, path string) []gen1Word {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close() //nolint:errcheck // it is only read
+	defer file.Close()
 	leaves := map[string]string{"power": "relay/0/power", "energy": "relay/0/energy", "temperature": "temperature"}
 	var words []gen1Word
 	for lines := bufio.NewScanner(file); lines.Scan(); {
