@@ -92,6 +92,10 @@ cover: ## Coverage of the whole module: .cache/cover.html and the total
 	go tool cover -html=$(CACHE)/cover.out -o $(CACHE)/cover.html
 	go tool cover -func=$(CACHE)/cover.out | tail -n 1
 
+.PHONY: truth
+truth: ## Every example scenario and each fault alone: what was measured beside what is true, see docs/truth.md; four minutes
+	go run ./cmd/jishi sim compare --suite
+
 .PHONY: truth-nist
 truth-nist: setup ## Both weeks of the NIST machine tools through the whole path, whole and under kill -9; prints the table
 	go test ./cmd/jishi -run 'TestTruthNIST|TestKillAnything' -count 1 -full -v -timeout 30m
