@@ -167,6 +167,7 @@ func (s *shdrSource) next() (Timed, error) {
 		}
 		text, err := s.in.next()
 		if errors.Is(err, io.EOF) {
+			s.counts.endOf(s.files[s.fileNum-1].path, s.in)
 			if err := s.close(); err != nil {
 				return Timed{}, err
 			}
@@ -218,7 +219,7 @@ func (s *shdrSource) read(text []byte) {
 		return
 	}
 	if reason := parseSHDR(text, s.agent.declared, &s.line); reason != "" {
-		s.counts.skip(reason)
+		s.counts.skipLine(reason, s.files[s.fileNum-1].path, shownLine{s.in.number, text, shdrForm})
 		return
 	}
 	s.nowMs = max(s.nowMs, s.line.StampUs/1000)

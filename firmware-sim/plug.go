@@ -10,6 +10,8 @@ import (
 type plug interface {
 	// birth is what the device publishes when it connects.
 	birth(atMs int64) Timed
+	// form is what a line looks like.
+	form() string
 	// message returns the line's message, or the reason to skip the line.
 	message(line []byte) (Timed, string)
 }
@@ -40,7 +42,7 @@ func (s *plugSource) next() (Timed, error) {
 		}
 		m, reason := s.plug.message(line)
 		if reason != "" {
-			s.counts.skip(reason)
+			s.counts.skipLine(reason, s.files[s.fileNum-1].path, shownLine{s.in.number, line, s.plug.form()})
 			continue
 		}
 		m.AtMs = max(m.AtMs, s.nowMs)
@@ -76,6 +78,7 @@ func (s *plugSource) line() ([]byte, error) {
 			s.counts.Lines++
 			s.counts.skip(skipTooLong)
 		case errors.Is(err, io.EOF):
+			s.counts.endOf(s.files[s.fileNum-1].path, s.in)
 			if err := s.close(); err != nil {
 				return nil, err
 			}

@@ -28,6 +28,14 @@ type RecordingOptions struct {
 	// From and To keep the messages published in [From, To); zero is open. A replay that starts inside an SHDR log begins
 	// with the last value of each data item, as an agent does when a client connects.
 	From, To time.Time
+	// Start moves the whole recording in time so that its first message is published at Start; zero leaves it where it is.
+	// Shift then moves it further. Times that payloads say themselves are moved too where their dialect is known; what
+	// could not be moved is in Counts.Unshifted.
+	Start time.Time
+	Shift time.Duration
+	// Faults are done to the messages, by chance from Seed: the same recording and seed give the same messages.
+	Faults []MessageFault
+	Seed   uint64
 }
 
 // Counts is what became of a recording's lines. Undeclared observations are published; skipped lines are not.
@@ -38,14 +46,57 @@ type Counts struct {
 	Skipped map[string]int64
 	// Undeclared counts the observations of keys that no data item declares, by key.
 	Undeclared map[string]int64
+	// Examples is for each reason the first line skipped for it: file, line, the line's beginning and what is right.
+	Examples map[string]string
+	// Cut says of each file that ends in the middle how far it was read.
+	Cut []string
+	// Gaps are the stretches that a recorder of ours says to have missed.
+	Gaps int64
+	// Unshifted counts by topic the messages that may say a time in their payload which was not moved with the recording,
+	// because it is not known where (RecordingOptions.Shift). After 1000 topics the rest are counted under "".
+	Unshifted map[string]int64
+	// Faulted counts the faults done to messages, by kind.
+	Faulted map[string]int64
+}
+
+func newCounts() Counts {
+	return Counts{
+		Skipped: map[string]int64{}, Undeclared: map[string]int64{}, Examples: map[string]string{},
+		Unshifted: map[string]int64{}, Faulted: map[string]int64{},
+	}
 }
 
 func (c *Counts) skip(reason string) { c.Skipped[reason]++ }
 
+// shownLine is a line of a file, and what it should look like.
+type shownLine struct {
+	number int64
+	text   []byte
+	form   string
+}
+
+// skipLine is skip for a line that is shown.
+func (c *Counts) skipLine(reason, path string, line shownLine) {
+	c.skip(reason)
+	if _, known := c.Examples[reason]; known {
+		return
+	}
+	if right := rightFor(reason, line.form); right != "" {
+		c.Examples[reason] = fmt.Sprintf("%s: line %d: %.80q: %s", path, line.number, line.text, right)
+	}
+}
+
+// endOf notes a file that ends in the middle.
+func (c *Counts) endOf(path string, in *lines) {
+	if in.cut {
+		c.Cut = append(c.Cut, fmt.Sprintf("%s: ends in the middle, after line %d", path, in.number-1))
+	}
+}
+
 // RecordingInfo describes one device's recording.
 type RecordingInfo struct {
-	Format  string // "shdr", "shelly" or "tracebase"
-	Machine string // the SHDR machine, or the plug's identity on the broker
+	Format  string // "shdr", "shelly", "tracebase" or "messages"
+	Machine string // the SHDR machine, the plug's identity on the broker, or the name of a file of messages
 	UUID    string // the MTConnect device's uuid, else the same as Machine
 	Files   []string
 	Bytes   int64 // on disk
@@ -86,6 +137,9 @@ func OpenRecording(paths []string, o RecordingOptions) (*Recording, error) {
 	if o.DeviceZone == nil {
 		o.DeviceZone = time.FixedZone("UTC+8", 8*60*60)
 	}
+	if err := checkFaults(o.Faults); err != nil {
+		return nil, fmt.Errorf("open recording: %w", err)
+	}
 	r := &Recording{options: o, devices: map[string]map[string]*DeviceModel{}}
 	for _, path := range paths {
 		if err := r.open(path); err != nil {
@@ -93,7 +147,7 @@ func OpenRecording(paths []string, o RecordingOptions) (*Recording, error) {
 		}
 	}
 	if len(r.groups) == 0 {
-		return nil, fmt.Errorf("open recording: no SHDR log, Shelly or tracebase file in %s", strings.Join(paths, ", "))
+		return nil, fmt.Errorf("open recording: no recording in %s", strings.Join(paths, ", "))
 	}
 	slices.SortFunc(r.groups, func(a, b *group) int { return strings.Compare(a.machine, b.machine) })
 	for _, g := range r.groups {
@@ -141,7 +195,7 @@ func (r *Recording) add(path string, size int64) error {
 	}
 	file := recordingFile{path: path, dayMs: name.dayMs, bytes: size}
 	for _, g := range r.groups {
-		if g.format == f && g.machine == name.machine {
+		if g.format == f && g.machine == name.machine && f != formatMessages { // such files each have times of their own
 			g.files = append(g.files, file)
 			return nil
 		}
@@ -227,7 +281,8 @@ func (r *Recording) Bytes() int64 {
 // Counts returns what the current or last pass over Messages did so far.
 func (r *Recording) Counts() Counts {
 	c := r.counts
-	c.Skipped, c.Undeclared = maps.Clone(c.Skipped), maps.Clone(c.Undeclared)
+	c.Skipped, c.Undeclared, c.Examples = maps.Clone(c.Skipped), maps.Clone(c.Undeclared), maps.Clone(c.Examples)
+	c.Unshifted, c.Faulted, c.Cut = maps.Clone(c.Unshifted), maps.Clone(c.Faulted), slices.Clone(c.Cut)
 	return c
 }
 
@@ -236,7 +291,7 @@ func (r *Recording) Counts() Counts {
 // Every call is a new pass from the start, which resets Counts.
 func (r *Recording) Messages() iter.Seq2[Timed, error] {
 	return func(yield func(Timed, error) bool) {
-		r.counts = Counts{Skipped: map[string]int64{}, Undeclared: map[string]int64{}}
+		r.counts = newCounts()
 		sources := make([]source, 0, len(r.groups))
 		for _, g := range r.groups {
 			sources = append(sources, r.source(g))
@@ -244,6 +299,12 @@ func (r *Recording) Messages() iter.Seq2[Timed, error] {
 		messages := merged(sources)
 		if !r.options.From.IsZero() || !r.options.To.IsZero() {
 			messages = r.window(messages)
+		}
+		if !r.options.Start.IsZero() || r.options.Shift != 0 {
+			messages = r.shifted(messages)
+		}
+		if len(r.options.Faults) > 0 {
+			messages = faulted(messages, r.options.Faults, r.options.Seed, r.counts.Faulted)
 		}
 		messages(yield)
 	}
@@ -256,6 +317,8 @@ func (r *Recording) source(g *group) source {
 	case formatTracebase:
 		p := &tasmotaPlug{topic: g.machine, zone: r.options.Zone, local: r.options.DeviceZone}
 		return &plugSource{files: g.files, plug: p, counts: &r.counts}
+	case formatMessages:
+		return &messageSource{files: g.files, zone: r.options.Zone, counts: &r.counts}
 	default:
 		return &shdrSource{files: g.files, agent: newAgent(g.machine, g.device), counts: &r.counts}
 	}

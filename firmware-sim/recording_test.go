@@ -87,6 +87,13 @@ func TestRecordingGolden(t *testing.T) {
 			skipCommand: 2, skipAsset: 3, skipMalformed: 4, skipBadTime: 2, skipUnknown: 1, skipNoValue: 2,
 		},
 		Undeclared: map[string]int64{"line": 1, "Xload_cond": 1},
+		Examples: map[string]string{
+			skipBadTime:   `testdata/recordings/Lathe9/Lathe9-20300102-20300103.txt: line 17: "1970-01-01T00:00:00Z|execution|READY": want a time between 2000 and 2100`,
+			skipMalformed: `testdata/recordings/Lathe9/Lathe9-20300102-20300103.txt: line 15: "2030-01-02T08:00:12.999Z|Srpm": want 2030-01-02T08:00:00.123Z|key|value|key|value`,
+			skipNoValue:   `testdata/recordings/press-shelly-events.csv: line 7: "2030-01-02 08:00:30.3,power,": want a number`,
+			skipUnknown:   `testdata/recordings/press-shelly-events.csv: line 6: "2030-01-02 08:00:30.2,humidity,40": want a topic leaf that the device has: power, energy or temperature`,
+		},
+		Unshifted: map[string]int64{}, Faulted: map[string]int64{},
 	}
 	if diff := cmp.Diff(want, r.Counts()); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
@@ -166,9 +173,9 @@ func TestOpenRecordingErrors(t *testing.T) {
 		o          RecordingOptions
 		want       string
 	}{
-		{"a file that is no recording", "testdata/recordings/notes.txt", RecordingOptions{}, "neither an SHDR log"},
+		{"a file that is no recording", "testdata/recordings/notes.txt", RecordingOptions{}, "no recording: want"},
 		{"a path that is not there", "testdata/none", RecordingOptions{}, "no such file"},
-		{"a folder without recordings", "testdata/empty", RecordingOptions{}, "no SHDR log"},
+		{"a folder without recordings", "testdata/empty", RecordingOptions{}, "no recording in"},
 		{"a devices document that is none", "testdata/recordings/Lathe9", RecordingOptions{Devices: "testdata/recordings/notes.txt"}, "read devices document"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -214,7 +221,7 @@ func TestLines(t *testing.T) {
 			got = append(got, fmt.Sprintf("%.40s %d", line, len(line)))
 		}
 		want := []string{
-			"first 5", "error: line longer than 256 KiB 31", "middle 6", fmt.Sprintf("%.40s %d", strings.Repeat("y", 40), maxLine-8), "last 4",
+			"first 5", "error: line longer than 512 KiB 31", "middle 6", fmt.Sprintf("%.40s %d", strings.Repeat("y", 40), maxLine-8), "last 4",
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)

@@ -23,13 +23,32 @@ type shdrLine struct {
 const (
 	skipMalformed = "malformed"   // not what the format promises
 	skipBadTime   = "bad_time"    // a time stamp that is not a time between 2000 and 2100
-	skipTooLong   = "too_long"    // longer than 256 KiB
+	skipTooLong   = "too_long"    // a line longer than 512 KiB, or a payload longer than 256 KiB
 	skipAsset     = "asset"       // an asset document, not an observation
 	skipCommand   = "command"     // a line for the adapter's own protocol, such as * PING
 	skipOutside   = "outside"     // before From or after To
 	skipNoValue   = "no_value"    // an empty number
 	skipUnknown   = "unknown_key" // a topic leaf that the device does not have
+	skipClock     = "clock"       // the simulated clock of another replay
 )
+
+// shdrForm is what a line of an SHDR log looks like.
+const shdrForm = "2030-01-02T08:00:00.123Z|key|value|key|value"
+
+// rightFor says what a line skipped for a reason should have been, "" where it is not the line's fault.
+func rightFor(reason, form string) string {
+	switch reason {
+	case skipMalformed:
+		return "want " + form
+	case skipBadTime:
+		return "want a time between 2000 and 2100"
+	case skipUnknown:
+		return "want a topic leaf that the device has: power, energy or temperature"
+	case skipNoValue:
+		return "want a number"
+	}
+	return ""
+}
 
 // fieldsOf says how many value fields follow a key, 0 when the key is not known.
 type fieldsOf func(key []byte) int

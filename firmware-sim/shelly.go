@@ -32,6 +32,9 @@ func (p *shellyPlug) birth(atMs int64) Timed {
 	return Timed{AtMs: atMs, Topic: p.prefix + "online", Payload: []byte("true"), Retain: true, Exact: true}
 }
 
+// form implements plug.
+func (p *shellyPlug) form() string { return "2030-01-02 08:00:00,power,12.5" }
+
 // message implements plug.
 func (p *shellyPlug) message(line []byte) (Timed, string) {
 	if string(line) == shellyHeader {

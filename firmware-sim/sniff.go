@@ -18,10 +18,12 @@ const (
 	formatSHDR      format = "shdr"
 	formatShelly    format = "shelly"
 	formatTracebase format = "tracebase"
+	formatMessages  format = "messages"
 )
 
 // errNoRecording says that a file is none of the formats.
-var errNoRecording = errors.New("neither an SHDR log nor a Shelly or tracebase recording")
+var errNoRecording = errors.New("no recording: want an SHDR log, Shelly events (" + shellyHeader + "), tracebase lines " +
+	`(dd/mm/yyyy HH:MM:SS;W;W), or JSON lines such as {"topic":"a/b","payload":"1","at_ms":1772438400000}`)
 
 // sniffLines is how many lines at a file's head may be empty or commands.
 const sniffLines = 32
@@ -45,12 +47,22 @@ func sniff(path string) (format, error) {
 		if err != nil || len(line) == 0 || line[0] == '*' {
 			continue
 		}
+		if line[0] == '{' {
+			remark, err := isRemark(line)
+			switch {
+			case err != nil:
+				return "", fmt.Errorf("%s: line %d: %.80q: %w (%w)", path, in.number, line, err, errNoRecording)
+			case remark:
+				continue
+			}
+			return formatMessages, nil
+		}
 		if f := formatOf(line); f != "" {
 			return f, nil
 		}
-		break
+		return "", fmt.Errorf("%s: line %d: %.80q: %w", path, in.number, line, errNoRecording)
 	}
-	return "", fmt.Errorf("%s: %w", path, errNoRecording)
+	return "", fmt.Errorf("%s: nothing in its first %d lines: %w", path, sniffLines, errNoRecording)
 }
 
 var tracebaseLine = regexp.MustCompile(`^\d\d/\d\d/\d{4} \d\d:\d\d:\d\d;`)
@@ -89,6 +101,8 @@ func nameOf(path string, f format) fileName {
 	switch f {
 	case formatShelly:
 		return fileName{machine: "shellyplug-s-" + clean(strings.TrimSuffix(base, "-shelly-events"))}
+	case formatMessages:
+		return fileName{machine: clean(base)}
 	case formatTracebase:
 		if m := tracebaseName.FindStringSubmatch(base); m != nil {
 			return fileName{machine: "tasmota_" + strings.ToUpper(m[1])}
@@ -104,8 +118,8 @@ func nameOf(path string, f format) fileName {
 	}
 }
 
-// trimExtensions takes .gz and the extension before it from a file name.
+// trimExtensions takes .gz or .zst and the extension before it from a file name.
 func trimExtensions(base string) string {
-	base = strings.TrimSuffix(base, ".gz")
+	base = strings.TrimSuffix(strings.TrimSuffix(base, ".gz"), ".zst")
 	return strings.TrimSuffix(base, filepath.Ext(base))
 }

@@ -33,6 +33,9 @@ func (p *tasmotaPlug) birth(atMs int64) Timed {
 	return Timed{AtMs: atMs, Topic: "tele/" + p.topic + "/LWT", Payload: []byte("Online"), Retain: true, Exact: true}
 }
 
+// form implements plug.
+func (p *tasmotaPlug) form() string { return "02/01/2030 08:00:00;12;12" }
+
 // message implements plug.
 func (p *tasmotaPlug) message(line []byte) (Timed, string) {
 	stamp, rest, ok1 := bytes.Cut(line, []byte{';'})
