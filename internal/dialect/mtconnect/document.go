@@ -285,7 +285,8 @@ func (p *document) records() []telemetry.Record {
 	records := p.changed
 	for i := range p.held {
 		r := p.held[i]
-		if r.EventMs >= now.EventMs {
+		// What has no believable time of its own stands at its receipt, which is later than the document's and says nothing.
+		if r.EventMs >= now.EventMs && r.Clock != telemetry.ClockSuspect {
 			continue
 		}
 		r.EventMs, r.DeviceMs, r.Clock = now.EventMs, now.DeviceMs, now.Clock
