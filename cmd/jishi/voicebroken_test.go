@@ -137,11 +137,6 @@ func TestVoicesOfBrokenDevices(t *testing.T) {
 				window := span.Span{StartMs: brief.Span(0).StartMs, EndMs: brief.Span(days - 1).EndMs}
 				want, got := coverage(all, window), believed(identity, all, window)
 				differ := want.Subtract(got).Union(got.Subtract(want))
-				if s.coarseMs > 0 && badClock(name) {
-					// Of an agent whose clock is far ahead, the decoder takes no Current document for a sign that values hold: it
-					// knows less than it could, and must not know more.
-					differ = got.Subtract(want)
-				}
 				limit := 0.001
 				if name == "jump" {
 					// An observation that was stamped an hour ahead is believed once, when that hour has almost passed.
@@ -156,11 +151,6 @@ func TestVoicesOfBrokenDevices(t *testing.T) {
 			})
 		}
 	}
-}
-
-// badClock reports whether a condition puts a device's clock where nobody believes it.
-func badClock(condition string) bool {
-	return slices.Contains([]string{"1970", "local time", "jump", "all"}, condition)
 }
 
 // checkBrokenReader holds a reader to saying every card that was held to it while it was there, and no other.
