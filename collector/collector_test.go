@@ -67,6 +67,7 @@ func TestRepeatIsAcknowledgedAndNotWritten(t *testing.T) {
 		# TYPE jishi_collector_frames_total counter
 		jishi_collector_frames_total{verdict="bad_chain"} 0
 		jishi_collector_frames_total{verdict="bad_signature"} 0
+		jishi_collector_frames_total{verdict="forked"} 0
 		jishi_collector_frames_total{verdict="malformed"} 0
 		jishi_collector_frames_total{verdict="repeated"} 3
 		jishi_collector_frames_total{verdict="unknown_bridge"} 0

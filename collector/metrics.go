@@ -38,6 +38,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}
 	for _, v := range []string{
 		"verified", "repeated", frame.RefusedMalformed, frame.RefusedBadChain, frame.RefusedBadSignature, frame.RefusedUnknownBridge,
+		frame.RefusedForked,
 	} {
 		m.frames.WithLabelValues(v)
 	}

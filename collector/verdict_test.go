@@ -164,7 +164,7 @@ func wantAnswer(t *testing.T, got answer, topic, verdict string, about []frame.R
 func wantVerdict(t *testing.T, reg *prometheus.Registry, verdict string, n int) {
 	t.Helper()
 	text := "# HELP jishi_collector_frames_total Frames taken, by verdict.\n# TYPE jishi_collector_frames_total counter\n"
-	for _, v := range []string{"bad_chain", "bad_signature", "malformed", "repeated", "unknown_bridge", "verified"} {
+	for _, v := range []string{"bad_chain", "bad_signature", "forked", "malformed", "repeated", "unknown_bridge", "verified"} {
 		count := "0"
 		if v == verdict {
 			count = strconv.Itoa(n)

@@ -65,7 +65,7 @@ func propose(ctx context.Context, c *settings, w io.Writer, f *calibrateFlags) (
 	if !ok {
 		return usageError{fmt.Errorf("--equipment %q: want one of base %s: %s", f.equipment, base, machineIDs(reg, base))}
 	}
-	store, err := openStore(ctx, c, true)
+	store, err := openStore(ctx, c, true, nil)
 	if err != nil {
 		return err
 	}

@@ -164,7 +164,7 @@ func listBridges(ctx context.Context, c *settings, w io.Writer, receipts bool) e
 
 // lastReceipts is when the city last stored something of each bridge, in milliseconds since the Unix epoch.
 func lastReceipts(ctx context.Context, c *settings, reg *registry.Registry) (last map[string]int64, err error) {
-	store, err := openStore(ctx, c, true)
+	store, err := openStore(ctx, c, true, nil)
 	if err != nil {
 		return nil, err
 	}

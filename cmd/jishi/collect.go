@@ -32,7 +32,7 @@ func (p *process) collect(ctx context.Context, cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	store, err := openStore(ctx, p.c, false)
+	store, err := openStore(ctx, p.c, false, p.metrics)
 	if err != nil {
 		return err
 	}

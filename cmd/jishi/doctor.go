@@ -177,7 +177,7 @@ func checkAddress(name, raw string) finding {
 func checkStore(ctx context.Context, c *settings) (evidence.Store, finding) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	store, err := openStore(ctx, c, true)
+	store, err := openStore(ctx, c, true, nil)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, finding{warning, "证据库尚不存在 evidence store: " + err.Error(), "it is made when `jishi up` or `jishi collect` first runs"}
 	}

@@ -31,7 +31,7 @@ func (p *process) serve(ctx context.Context, cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	store, err := openStore(ctx, p.c, false)
+	store, err := openStore(ctx, p.c, false, p.metrics)
 	if err != nil {
 		return err
 	}

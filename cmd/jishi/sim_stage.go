@@ -67,7 +67,7 @@ func (p *process) stage(ctx context.Context, s *sim.Simulation, base int) (*stag
 	if err != nil {
 		return nil, err
 	}
-	store, err := openStore(ctx, p.c, false)
+	store, err := openStore(ctx, p.c, false, nil)
 	if err != nil {
 		return nil, err
 	}

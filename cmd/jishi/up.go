@@ -80,7 +80,7 @@ func (p *process) startAll(ctx context.Context, reg *registry.Live) (brokerAddr,
 	if err != nil {
 		return "", "", err
 	}
-	store, err := openStore(ctx, p.c, false)
+	store, err := openStore(ctx, p.c, false, p.metrics)
 	if err != nil {
 		return "", "", err
 	}

@@ -74,7 +74,7 @@ func printUsage(ctx context.Context, c *settings, cmd *cobra.Command, f *usageFl
 	if err != nil {
 		return err
 	}
-	store, err := openStore(ctx, c, true)
+	store, err := openStore(ctx, c, true, nil)
 	if err != nil {
 		return err
 	}

@@ -111,10 +111,10 @@ func (p *process) knownBase(reg *registry.Registry) error {
 	return usageError{config.Problems{p.c.Problem("base.code", "登记数据中没有此基地", "the registry has no such base, it has "+baseCodes(reg))}}
 }
 
-// openStore opens the evidence store that the settings name.
-func openStore(ctx context.Context, c *settings, readOnly bool) (evidence.Store, error) {
+// openStore opens the evidence store that the settings name; metrics may be nil.
+func openStore(ctx context.Context, c *settings, readOnly bool, metrics prometheus.Registerer) (evidence.Store, error) {
 	if c.String("evidence.kind") == "influx" {
-		return openInflux(ctx, c, readOnly)
+		return openInflux(ctx, c, readOnly, metrics)
 	}
 	path := c.path("evidence.path", "evidence.db")
 	if _, err := os.Stat(path); readOnly && err != nil {
@@ -124,9 +124,10 @@ func openStore(ctx context.Context, c *settings, readOnly bool) (evidence.Store,
 }
 
 // openInflux connects to InfluxDB, and makes sure that the bucket is there for a process that will write.
-func openInflux(ctx context.Context, c *settings, readOnly bool) (evidence.Store, error) {
+func openInflux(ctx context.Context, c *settings, readOnly bool, metrics prometheus.Registerer) (evidence.Store, error) {
 	store, err := influx.New(influx.Options{
-		URL: c.String("influx.url"), Org: c.String("influx.org"), Bucket: c.String("influx.bucket"),
+		Registerer: metrics,
+		URL:        c.String("influx.url"), Org: c.String("influx.org"), Bucket: c.String("influx.bucket"),
 		Token: obs.Secret(c.Secret("influx.token").Reveal()),
 	})
 	if err != nil || readOnly {
