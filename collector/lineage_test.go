@@ -156,7 +156,7 @@ func TestRestoredLogIsNotMerged(t *testing.T) {
 // however many collectors on one store, no frame is refused and every record is there once.
 func TestOneLogIsNeverTakenForTwo(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(6) {
+	for seed := range uint64(3) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			rng := rand.New(rand.NewPCG(seed, 7))
