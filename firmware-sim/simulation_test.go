@@ -85,7 +85,7 @@ func digest(t testing.TB, s *sim.Simulation) string {
 			_ = binary.Write(messages, binary.BigEndian, []int64{m.AtMs, int64(len(m.Topic)), int64(len(m.Payload))})
 			messages.Write([]byte(m.Topic))
 			messages.Write(m.Payload)
-			fmt.Fprint(messages, m.Retain, m.Exact)
+			_, _ = fmt.Fprint(messages, m.Retain, m.Exact)
 		}
 		if err := ledger.Write(truth); err != nil {
 			t.Fatal(err)
@@ -160,7 +160,7 @@ func TestLedgerHoldsTogether(t *testing.T) {
 		s := live(t, name)
 		for base := range s.Scenario().Bases {
 			ledger := &sim.Ledger{}
-			for range s.Messages(base, ledger) { //nolint:revive // the ledger is what is wanted
+			for range s.Messages(base, ledger) { // the ledger is what is wanted
 			}
 			b := &s.Scenario().Bases[base]
 			for i := range b.Workshops {

@@ -178,9 +178,9 @@ func datedMs(d delivery) int64 {
 
 // stateAt is the true state at an instant.
 func (b *belief) stateAt(ms int64) string {
-	for i := len(b.phases) - 1; i >= 0; i-- {
-		if b.phases[i].Contains(ms) {
-			return b.phases[i].State.String()
+	for _, p := range slices.Backward(b.phases) {
+		if p.Contains(ms) {
+			return p.State.String()
 		}
 	}
 	return ""
@@ -223,7 +223,7 @@ func (w *watch) compare(b *belief, at span.Span) {
 	}
 	for from < at.EndMs {
 		next := at.EndMs
-		var nextPoint int64 = never
+		nextPoint := never
 		if i < len(b.points) {
 			nextPoint = b.points[i].atMs
 			next = min(next, nextPoint)

@@ -26,8 +26,10 @@ func checkBase(c *settings, reg *registry.Registry) finding {
 		return finding{}
 	}
 	if _, ok := reg.Base(code); !ok {
-		return finding{warning, fmt.Sprintf("登记数据中没有基地 the registry has no base %s (--base.code)", code),
-			"it has " + baseCodes(reg) + "; a bridge of another base is stored and never shown"}
+		return finding{
+			warning, fmt.Sprintf("登记数据中没有基地 the registry has no base %s (--base.code)", code),
+			"it has " + baseCodes(reg) + "; a bridge of another base is stored and never shown",
+		}
 	}
 	return finding{good, "基地 base " + code, ""}
 }

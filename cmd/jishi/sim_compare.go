@@ -98,12 +98,12 @@ func compareAll(ctx context.Context, cmd *cobra.Command, list []comparison, form
 	for i, c := range list {
 		began := time.Now()
 		// Whoever cannot read the progress gets the report all the same.
-		_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "[%d/%d] %s …", i+1, len(list), c.name)
+		_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "[%d/%d] %s …", i+1, len(list), c.name) //nolint:errcheck // see above
 		rows, err := c.play(ctx)
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
-		_, _ = fmt.Fprintf(cmd.ErrOrStderr(), " %d 台设备 machines, %s\n", len(rows), time.Since(began).Round(100*time.Millisecond))
+		_, _ = fmt.Fprintf(cmd.ErrOrStderr(), " %d 台设备 machines, %s\n", len(rows), time.Since(began).Round(100*time.Millisecond)) //nolint:errcheck // see above
 		for j := range rows {
 			if !rows[j].Right {
 				wrong++

@@ -133,12 +133,15 @@ func (g *stage) compare(ctx context.Context, name string, ledger *sim.Ledger) ([
 		if err != nil {
 			return nil, err
 		}
-		rows = append(rows, compareMachine(name, base, e.ID, window, m.Timeline, ledger))
+		row := comparedMachine{Scenario: name, Base: base, Machine: e.ID, WindowS: float64(window.Ms()) / 1000}
+		row.measure(window, m.Timeline, ledger)
+		rows = append(rows, row)
 	}
 	return rows, nil
 }
 
-func compareMachine(name, base, machine string, window span.Span, timeline []usage.Segment, ledger *sim.Ledger) comparedMachine {
+// measure fills in what was measured in the window and what is true of it.
+func (m *comparedMachine) measure(window span.Span, timeline []usage.Segment, ledger *sim.Ledger) {
 	var running, known []span.Span
 	for _, s := range timeline {
 		if s.State == usage.Running {
@@ -148,18 +151,14 @@ func compareMachine(name, base, machine string, window span.Span, timeline []usa
 			known = append(known, s.Span)
 		}
 	}
-	truth := ledger.Spans(sim.FactMachine, base, machine, "running")
-	unseen := ledger.Spans(sim.FactUnseen, base, machine, "")
-	mistaken := ledger.Spans(sim.FactMistaken, base, machine, "")
+	truth := ledger.Spans(sim.FactMachine, m.Base, m.Machine, "running")
+	unseen := ledger.Spans(sim.FactUnseen, m.Base, m.Machine, "")
+	mistaken := ledger.Spans(sim.FactMistaken, m.Base, m.Machine, "")
 	seconds := func(s span.Set) float64 { return float64(s.Ms()) / 1000 }
 	measured := span.NewSet(running...)
-	c := comparedMachine{
-		Scenario: name, Base: base, Machine: machine, WindowS: float64(window.Ms()) / 1000,
-		TrueS: seconds(truth), MeasuredS: seconds(measured), UnseenS: seconds(unseen), MistakenS: seconds(mistaken),
-		Edges:  2 * len(truth),
-		KnownS: seconds(span.NewSet(known...)), SeenS: seconds(unseen.Gaps(window)),
-		DeniedS: seconds(measured.Subtract(truth).Subtract(unseen).Subtract(mistaken)),
-	}
-	c.judge()
-	return c
+	m.Edges = 2 * len(truth)
+	m.TrueS, m.MeasuredS, m.UnseenS, m.MistakenS = seconds(truth), seconds(measured), seconds(unseen), seconds(mistaken)
+	m.KnownS, m.SeenS = seconds(span.NewSet(known...)), seconds(unseen.Gaps(window))
+	m.DeniedS = seconds(measured.Subtract(truth).Subtract(unseen).Subtract(mistaken))
+	m.judge()
 }

@@ -39,13 +39,24 @@ func TestOneCardOneToken(t *testing.T) {
 	}
 	cards := map[string][]written{
 		"EM4100 tag with 24 bits": {
-			{"", card.Decimal, "7748328"}, {"", card.Decimal, "0007748328"}, {"", card.Hex, "763AE8"}, {"", card.Hex, "00763ae8"},
-			{"", card.Hex, "0x763AE8"}, {"", card.Hex, "763AE8h"}, {"", card.Facility, "118,15080"}, {"", card.Facility, "118-15080"},
-			{"w26", card.Hex, "12763AE8"}, {"says-hex", card.Decimal, "763AE8"}, {"lsb-first", card.Hex, "E83A7600"},
+			{"", card.Decimal, "7748328"},
+			{"", card.Decimal, "0007748328"},
+			{"", card.Hex, "763AE8"},
+			{"", card.Hex, "00763ae8"},
+			{"", card.Hex, "0x763AE8"},
+			{"", card.Hex, "763AE8h"},
+			{"", card.Facility, "118,15080"},
+			{"", card.Facility, "118-15080"},
+			{"w26", card.Hex, "12763AE8"},
+			{"says-hex", card.Decimal, "763AE8"},
+			{"lsb-first", card.Hex, "E83A7600"},
 			{"lsb-first", card.Decimal, "3896145408"},
 		},
 		"UID of four bytes": {
-			{"", card.Hex, "BA839D07"}, {"", card.Hex, "ba-83-9d-07"}, {"", card.Hex, "BA:83:9D:07"}, {"", card.Decimal, "3129187591"},
+			{"", card.Hex, "BA839D07"},
+			{"", card.Hex, "ba-83-9d-07"},
+			{"", card.Hex, "BA:83:9D:07"},
+			{"", card.Decimal, "3129187591"},
 			{"lsb-first", card.Hex, "079D83BA"},
 		},
 		"UID of seven bytes": {{"", card.Hex, "04A2B3C4D5E680"}, {"lsb-first", card.Hex, "80e6d5c4b3a204"}},
@@ -92,10 +103,24 @@ func TestRefusalsKeepTheSecret(t *testing.T) {
 		notation card.Notation
 		text     string
 	}{
-		{card.Hex, "BA839D0G"}, {card.Hex, "B"}, {card.Hex, ""}, {card.Hex, "00000000"}, {card.Hex, strings.Repeat("9A", 11)}, {card.Hex, "-BA839D07"},
-		{card.Decimal, "77483x28"}, {card.Decimal, ""}, {card.Decimal, "-7748328"}, {card.Decimal, "0"}, {card.Decimal, strings.Repeat("7", 26)},
-		{card.Decimal, "9999999999999999999999999"}, {card.Facility, "118"}, {card.Facility, "256,15080"}, {card.Facility, "118,65536"},
-		{card.Facility, "118,-1508"}, {card.Facility, "0,0"}, {"octal", "7748328"},
+		{card.Hex, "BA839D0G"},
+		{card.Hex, "B"},
+		{card.Hex, ""},
+		{card.Hex, "00000000"},
+		{card.Hex, strings.Repeat("9A", 11)},
+		{card.Hex, "-BA839D07"},
+		{card.Decimal, "77483x28"},
+		{card.Decimal, ""},
+		{card.Decimal, "-7748328"},
+		{card.Decimal, "0"},
+		{card.Decimal, strings.Repeat("7", 26)},
+		{card.Decimal, "9999999999999999999999999"},
+		{card.Facility, "118"},
+		{card.Facility, "256,15080"},
+		{card.Facility, "118,65536"},
+		{card.Facility, "118,-1508"},
+		{card.Facility, "0,0"},
+		{"octal", "7748328"},
 	} {
 		token, err := tokens(t, card.Options{}).Token("r", c.notation, c.text)
 		if err == nil {
