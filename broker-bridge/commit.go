@@ -106,11 +106,11 @@ func (b *Bridge) retain(ctx context.Context) {
 
 // observe counts what a message yielded.
 func (b *Bridge) observe(m *telemetry.Message) {
-	b.m.messages.WithLabelValues(dialectLabel(m.Dialect)).Inc()
+	b.m.message(dialectLabel(m.Dialect))
 	b.status.intake.took(m.ReceivedMs)
 	for i := range m.Records {
 		r := &m.Records[i]
-		b.m.records.WithLabelValues(r.Kind.String()).Inc()
+		b.m.record(r.Kind)
 		if r.Kind == telemetry.KindRaw {
 			b.m.quarantined.WithLabelValues(string(r.Reason)).Inc()
 			b.status.intake.stray(r, m.Dialect, m.ReceivedMs)

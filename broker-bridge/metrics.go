@@ -22,6 +22,31 @@ type metrics struct {
 	repeats       prometheus.Counter
 	refused       *prometheus.CounterVec // by reason
 	badAcks       prometheus.Counter
+
+	// What every message counts is looked up once; the decoder is the only user.
+	ofDialect map[string]prometheus.Counter
+	ofKind    [telemetry.KindRaw + 1]prometheus.Counter
+}
+
+// message counts a message of a dialect, record a record of a kind.
+func (m *metrics) message(dialect string) {
+	c := m.ofDialect[dialect]
+	if c == nil {
+		c = m.messages.WithLabelValues(dialect)
+		m.ofDialect[dialect] = c
+	}
+	c.Inc()
+}
+
+func (m *metrics) record(kind telemetry.Kind) {
+	if int(kind) >= len(m.ofKind) {
+		m.records.WithLabelValues(kind.String()).Inc()
+		return
+	}
+	if m.ofKind[kind] == nil {
+		m.ofKind[kind] = m.records.WithLabelValues(kind.String())
+	}
+	m.ofKind[kind].Inc()
 }
 
 func newMetrics(reg prometheus.Registerer, b *Bridge) *metrics {
@@ -47,6 +72,7 @@ func newMetrics(reg prometheus.Registerer, b *Bridge) *metrics {
 		refused:       vec("frames_refused_total", "Refusals by the city, by reason.", "reason"),
 		badAcks:       counter("bad_acks_total", "Acknowledgements that could not be read or belong to another epoch."),
 	}
+	m.ofDialect = make(map[string]prometheus.Counter)
 	for _, r := range telemetry.Reasons() {
 		m.quarantined.WithLabelValues(string(r))
 	}

@@ -21,7 +21,7 @@ import (
 )
 
 // demoText greets whoever started the demo: board, broker, data directory, and what to try.
-const demoText = `机时演示 demo: %s
+const demoText = `机时看板 board: %s
 设备接入 broker: %s
 数据目录 data: %s (removed at the end 退出时删除)
 试一试 try: jishi usage --data.dir %s

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/ed25519"
+	"errors"
 	"fmt"
 	"time"
 
@@ -34,6 +35,9 @@ func newUp() *cobra.Command {
 	cmd.Flags().StringVar(&live, "scenario", "", "let the first base of this scenario live, from yesterday on, in real time")
 	cmd.MarkFlagsMutuallyExclusive("demo", "scenario")
 	cmd.RunE = processCommand(c, func(p *process, ctx context.Context, cmd *cobra.Command) error {
+		if (demo || live != "") && cmd.Flags().Changed("data.dir") {
+			return usageError{errors.New("--data.dir 与演示不能同用: a demo or scenario lives in a directory of its own, which is removed at its end")}
+		}
 		switch {
 		case demo:
 			return p.upDemo(ctx, seed, cmd)
