@@ -21,6 +21,7 @@ const (
 type upset struct {
 	faults []*scenario.Fault
 	kept   []voice.Message // the last of each topic, oldest first, for ghosts
+	unborn bool            // the birth that announced the aliases was lost
 	missed bool            // a word about the state was lost or late, and none has named the state since
 }
 
@@ -114,6 +115,12 @@ func (u *upset) pass(m *voice.Message, nextMs int64, bursts []span.Span, rng *ra
 // understand notes what a listener makes of a message that leaves out what has not changed: when he missed the change, he
 // takes the state for what it was.
 func (u *upset) understand(d *delivery) {
+	if d.message.Tells.Has(voice.Birth) {
+		u.unborn = d.lost
+	}
+	if d.message.Tells.Has(voice.Aliased) && u.unborn {
+		d.message.Tells &^= voice.State | voice.Energy
+	}
 	if !d.message.Tells.Has(voice.State) {
 		return
 	}

@@ -12,7 +12,6 @@ var wholeSuite = flag.Bool("suite", false, "play every example scenario and ever
 func untrue() map[string]string {
 	return map[string]string{
 		"all-faults press": "a Sparkplug node that loses messages is asked for its birth, and the simulated one does not answer: it counts as gone",
-		"all-faults weld":  "a clock that jumps and bursts that come late displace more edges than the bound allows",
 	}
 }
 

@@ -57,7 +57,7 @@ func newSimCompare() *cobra.Command {
 			"this process, and compares what was measured with what the simulator knows. A row is right when\n" +
 			"  - running seconds are within 0.1 % of the truth plus the time in which it could not be seen or was mistaken,\n" +
 			"  - the coverage is that of the truth within 0.1 % of the time,\n" +
-			"  - nothing is measured as running that the truth denies, but for 0.01 s at each edge.\n" +
+			"  - nothing is measured as running that the truth denies, but for 0.05 s at each edge.\n" +
 			"Exit code 1 when a row is not. 每行误差在容许范围内为通过，否则退出码为 1。",
 		Example: "  jishi sim compare my-workshop.yaml\n  jishi sim compare --suite",
 	}
@@ -209,8 +209,8 @@ const (
 	runningBound  = 0.001
 	coverageBound = 0.001
 	deniedBoundS  = 0.1
-	// edgeBoundS is the precision of the coarsest clock that dates a change at once: a Shelly says hundredths.
-	edgeBoundS = 0.01
+	// edgeBoundS is the sampling interval of what is said at once, or less: a plug looks at its meter about once a second.
+	edgeBoundS = 0.05
 )
 
 // judge decides whether the machine was measured right.

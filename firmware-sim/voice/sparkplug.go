@@ -20,7 +20,8 @@ type sparkplug struct {
 	outbox
 	sensor
 	panel
-	in *Input
+	in      *Input
+	aliased bool // its data name metrics by alias
 
 	meter, keeps bool
 	group, node  string
@@ -73,7 +74,7 @@ func newSparkplug(spec Spec) (Voice, Identity, error) {
 		}
 	}
 	s.stores = o.word("store", "no", "yes") == "yes"
-	if o.word("alias", "on", "off") == "on" {
+	if s.aliased = o.word("alias", "on", "off") == "on"; s.aliased {
 		s.number()
 	}
 	if s.node == "" || strings.ContainsAny(s.node, "/+#") {
@@ -217,6 +218,9 @@ func (s *sparkplug) message(eventMs, atMs int64, verb string, tells Tells, metri
 	s.text = appendVarint(s.text, payloadSeq, uint64(s.seq))
 	s.seq++
 	said := s.in.saidUTCMs(eventMs, s.zoneMs)
+	if s.aliased && strings.HasSuffix(verb, "DATA") {
+		tells |= Aliased
+	}
 	return Message{
 		AtMs: atMs, Topic: s.topic(verb), Exact: said != eventMs, Device: s.id, Tells: tells, EventMs: eventMs, SaidMs: said,
 	}

@@ -57,6 +57,8 @@ const (
 	Wrong
 	// Implied: it does not name the state or power, and stands for it only to who heard what was said before.
 	Implied
+	// Aliased: it names its metrics by aliases, and tells nothing to who did not hear the birth that announced them.
+	Aliased
 )
 
 // Has reports whether the set holds all of t.
