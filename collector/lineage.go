@@ -77,9 +77,12 @@ func (c *Collector) continues(ctx context.Context, d *delivery) (refuse string, 
 		return "", nil
 	}
 	a := c.lineage.of(bridgeLog{f.Base, f.Bridge, f.Epoch})
-	kin, _ := kinshipOf(a.links, d)
-	if kin == unrelated || kin == unclear {
-		kin, err = c.askStore(ctx, a, d)
+	remembered, _ := kinshipOf(a.links, d)
+	kin := remembered
+	if kin == unrelated || kin == unclear || kin == akin && f.First <= a.head {
+		if kin, err = c.askStore(ctx, a, d); kin == unrelated && remembered == akin {
+			kin = akin // its neighbours are on their way to the store
+		}
 	}
 	switch {
 	case err != nil:
@@ -92,7 +95,8 @@ func (c *Collector) continues(ctx context.Context, d *delivery) (refuse string, 
 	return "", nil
 }
 
-// askStore looks for the frame's kin among the receipts.
+// askStore looks for the frame's kin among the receipts. A frame that is stored whole is not written again: in a store
+// that keeps the later written of two values, an old frame that comes back would undo a newer one.
 func (c *Collector) askStore(ctx context.Context, a *ancestry, d *delivery) (kinship, error) {
 	f := d.frame
 	near := span.Span{StartMs: f.FirstMs - nearMs, EndMs: f.LastMs + nearMs}
@@ -109,10 +113,27 @@ func (c *Collector) askStore(ctx context.Context, a *ancestry, d *delivery) (kin
 		a.learn(known...)
 		kin, doubt = kinshipOf(known, d)
 	}
-	if kin != unclear {
-		return kin, nil
+	if kin == unclear {
+		if kin, err = c.askEvidence(ctx, d, doubt); err != nil {
+			return kin, err
+		}
 	}
-	return c.askEvidence(ctx, d, doubt)
+	d.stored = kin == akin && len(f.Missing) == 0 && covers(known, f)
+	return kin, nil
+}
+
+// covers reports whether the ranges hold every number of the frame.
+func covers(known []link, f *frame.Frame) bool {
+	var have []frame.Range
+	for _, k := range known {
+		have = append(have, frame.Range{First: k.first, Last: k.last})
+	}
+	for _, r := range frame.MergeRanges(have) {
+		if r.First <= f.First && r.Last >= f.Last() {
+			return true
+		}
+	}
+	return false
 }
 
 // receiptsAmong returns the stored ranges that the frame overlaps or touches.

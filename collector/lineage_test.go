@@ -1,6 +1,7 @@
 package collector_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -192,5 +193,50 @@ func TestOneLogIsNeverTakenForTwo(t *testing.T) {
 				t.Errorf("%d records for %d numbers", len(got), len(covered))
 			}
 		})
+	}
+}
+
+// countingWrites is a store that counts the messages it is given.
+type countingWrites struct {
+	evidence.Store
+	messages int
+}
+
+func (s *countingWrites) Write(ctx context.Context, batches []evidence.Batch) ([]evidence.Outcome, error) {
+	for i := range batches {
+		s.messages += len(batches[i].Messages)
+	}
+	return s.Store.Write(ctx, batches)
+}
+
+// TestRepeatIsNotWrittenAgain: frames that come again, to a collector that knows nothing of the first time and however they
+// are cut, are acknowledged and not written: an old frame must not undo a newer value of the same instant.
+func TestRepeatIsNotWrittenAgain(t *testing.T) {
+	t.Parallel()
+	store := &countingWrites{Store: openStore(t)}
+	h := newHistory(t, "b1", message)
+	for round, cuts := range [][][2]uint64{
+		{{1, 20}, {21, 40}, {41, 60}},
+		{{1, 20}, {21, 40}, {41, 60}},
+		{{41, 60}, {5, 33}, {1, 60}, {33, 35}},
+		{{61, 70}, {21, 40}},
+	} {
+		col, err := collector.New(options(store, h.sender))
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = collect(t, col, func(c *city) {
+			for _, r := range cuts {
+				if got := verdict(c, h, h.cut(r[0], r[1])); got != "stored" {
+					t.Errorf("round %d: frame %v is %s", round, r, got)
+				}
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if store.messages != 70 {
+		t.Errorf("%d messages were written, want each of 70 once", store.messages)
 	}
 }
