@@ -16,9 +16,12 @@ import (
 const staleMs = 10 * 60 * 1000
 
 // lateness remembers how late a device's observations usually arrive, so that a clock that is slow does not make every
-// observation look old: the least seen in this hour and in the last one with any.
+// observation look old: the least seen in this hour and in the last one with any. What the first hour has shown is not
+// believed before it is over: a bridge that starts while an agent restates its values hears nothing but old ones, and
+// would take them for the news of a slow clock. To restate too much costs a record, to restate too little a night.
 type lateness struct {
 	known      bool
+	settled    bool  // an hour of observations is behind it
 	hourMs     int64 // when this hour began, by the bridge's clock
 	leastMs    int64
 	previousMs int64
@@ -30,15 +33,18 @@ const (
 	slowestMs = 6 * lateHourMs
 )
 
-// usual returns the least lateness lately, 0 when none is known, and takes in another.
+// usual returns the least lateness lately, 0 while none is settled, and takes in another.
 func (l *lateness) usual(receivedMs, lateMs int64) int64 {
-	usual := l.least()
+	var usual int64
+	if l.settled {
+		usual = l.least()
+	}
 	switch {
 	case lateMs > slowestMs:
 	case !l.known:
 		*l = lateness{known: true, hourMs: receivedMs, leastMs: lateMs, previousMs: lateMs}
 	case receivedMs-l.hourMs >= lateHourMs:
-		l.hourMs, l.previousMs, l.leastMs = receivedMs, l.leastMs, lateMs
+		l.hourMs, l.previousMs, l.leastMs, l.settled = receivedMs, l.leastMs, lateMs, true
 	default:
 		l.leastMs = min(l.leastMs, lateMs)
 	}
