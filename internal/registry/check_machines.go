@@ -154,7 +154,7 @@ type boundAt struct {
 // channel may serve two uses of the same thing: a meter's power and its energy.
 func oneTarget(earlier []boundAt, later boundAt) {
 	for _, e := range earlier {
-		sameThing := e.bind.Equipment == later.bind.Equipment && e.bind.Room == later.bind.Room
+		sameThing := e.bind.Equipment == later.bind.Equipment && e.bind.Room == later.bind.Room && e.bind.Station == later.bind.Station
 		if !sameThing || e.bind.Use == later.bind.Use {
 			disjoint([]placed{e.placed, later.placed}, fmt.Sprintf("设备 %s 通道 %q 的绑定", e.bind.Device, e.bind.Channel), fmt.Sprintf("bindings of device %s channel %q", e.bind.Device, e.bind.Channel))
 		}
@@ -172,6 +172,22 @@ func (c *checker) target(b *Base, bind Binding, p place) {
 	default:
 		if known := ids(b.Workshops, func(w Workshop) string { return w.ID }); !slices.Contains(known, bind.Room) {
 			p.field("room").unknownRef(bind.Room, known)
+		}
+	}
+	if bind.Station != "" {
+		c.station(b, bind, p.field("station"))
+	}
+}
+
+// station checks the station of the room at which a reader stands.
+func (c *checker) station(b *Base, bind Binding, p place) {
+	if bind.Room == "" {
+		p.bad(bind.Station, "station 只与 room 同用", "want station only beside room")
+		return
+	}
+	if i := slices.IndexFunc(b.Workshops, func(w Workshop) bool { return w.ID == bind.Room }); i >= 0 {
+		if known := ids(b.Workshops[i].Stations, func(s Station) string { return s.ID }); !slices.Contains(known, bind.Station) {
+			p.unknownRef(bind.Station, known)
 		}
 	}
 }

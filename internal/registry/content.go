@@ -231,6 +231,8 @@ type Binding struct {
 	Channel   string // exactly as in the device's records, "" for the unnamed channel
 	Equipment string // id; exactly one of Equipment and Room is set
 	Room      string // a workshop's id
-	Use       Use
-	Valid     span.Span
+	// Station is the id of a station of the room, for a reader that stands there; "" is the room's door.
+	Station string `json:",omitempty"`
+	Use     Use
+	Valid   span.Span
 }

@@ -180,7 +180,7 @@ func decodeDevice(o *object) Device {
 
 func decodeBinding(o *object) Binding {
 	b := Binding{
-		Device: o.text("device"), Channel: o.text("channel"), Equipment: o.text("equipment"), Room: o.text("room"),
+		Device: o.text("device"), Channel: o.text("channel"), Equipment: o.text("equipment"), Room: o.text("room"), Station: o.text("station"),
 		Use: Use(o.text("use")), Valid: o.valid(),
 	}
 	if b.Use == "" && !o.has("use") {

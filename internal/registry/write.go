@@ -63,7 +63,7 @@ func (e *emitter) base(b *Base) {
 	}
 	items(e, 4, "devices", b.Devices, deviceFlow)
 	items(e, 4, "bindings", b.Bindings, func(x Binding) flow {
-		return flow{}.text("device", x.Device).text("channel", x.Channel).text("equipment", x.Equipment).text("room", x.Room).
+		return flow{}.text("device", x.Device).text("channel", x.Channel).text("equipment", x.Equipment).text("room", x.Room).text("station", x.Station).
 			text("use", string(x.Use)).valid(x.Valid)
 	})
 }
