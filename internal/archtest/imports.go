@@ -16,7 +16,7 @@ func levels() [][]string {
 		{"internal/evidence", "internal/evidence/*"},
 		{"internal/registry", "internal/calendar", "internal/credential", "internal/enrol"},
 		{"internal/usage", "internal/attendance", "internal/hours", "internal/clue", "internal/evaluate"},
-		{"internal/calibrate"},
+		{"internal/calibrate", "internal/workbook"},
 		{"internal/ledger", "internal/seal"},
 		{"internal/settle"},
 		{"firmware-sim/scenario", "firmware-sim/plant", "firmware-sim/voice", "firmware-sim/load"},
@@ -30,7 +30,7 @@ func levels() [][]string {
 func leaves() []string {
 	return []string{
 		"internal/config", "internal/obs", "internal/lifecycle", "internal/atomicfile", "internal/strictyaml", "internal/archtest",
-		"internal/recordingtest",
+		"internal/recordingtest", "internal/identity",
 	}
 }
 
@@ -106,6 +106,8 @@ func libraries() []library {
 		{path: "modernc.org/sqlite", users: []string{"internal/evidence/embedded", "internal/ledger"}},
 		{path: "github.com/pressly/goose/v3", users: []string{"internal/evidence/embedded", "internal/ledger"}},
 		{path: "golang.org/x/crypto", users: []string{"internal/credential", "internal/enrol"}},
+		{path: "golang.org/x/text", users: []string{"internal/workbook"}},
+		{path: "github.com/xuri/excelize/v2", users: []string{"internal/workbook"}},
 		{path: "golang.org/x/sync"},
 		{path: "golang.org/x/sys"},
 		{path: "golang.org/x/term", users: []string{"cmd/*"}},
