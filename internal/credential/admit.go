@@ -185,7 +185,7 @@ func (k *Keeper) checkSlowly(ctx context.Context, r *roll, e *entry, l mqtt.Logi
 	}
 	defer k.guess.release()
 	k.m.checks.WithLabelValues("computed").Inc()
-	found := compare(r, e, func(h Hash) bool { return h.matches(l.Password) })
+	found := compare(r, e, func(h Hash) bool { return h.Matches(l.Password) })
 	switch {
 	case e == nil:
 		return nil, DeniedName

@@ -105,8 +105,8 @@ func (h Hash) String() string {
 // Weak reports whether the hash is cheaper to guess against than is recommended.
 func (h Hash) Weak() bool { return h.cost.weak() }
 
-// matches takes as long as the hash's cost says, whatever the password.
-func (h Hash) matches(password []byte) bool {
+// Matches reports whether it is the password's hash. It takes as long as the hash's cost says, whatever the password.
+func (h Hash) Matches(password []byte) bool {
 	if h.sum == "" {
 		return false
 	}

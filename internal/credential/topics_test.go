@@ -162,7 +162,7 @@ func BenchmarkHash(b *testing.B) {
 	h := NewHash([]byte("password"), DefaultCost())
 	b.ReportAllocs()
 	for b.Loop() {
-		if !h.matches([]byte("password")) {
+		if !h.Matches([]byte("password")) {
 			b.Fatal("wrong")
 		}
 	}

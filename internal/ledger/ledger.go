@@ -74,6 +74,9 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	return err
 }
 
+// DB is the database itself, for packages whose tables lie beside the ledger's own. It is closed by Close.
+func (l *Ledger) DB() *sql.DB { return l.db }
+
 // Close releases the ledger. It is idempotent.
 func (l *Ledger) Close() error { return l.db.Close() }
 
