@@ -69,7 +69,7 @@ func (l *Ledger) PutPeople(ctx context.Context, day PeopleDay, rows []HoursRow) 
 			err = errors.Join(err, tx.Rollback())
 		}
 	}()
-	latest, err := latestPeople(ctx, tx, day.Base, day.Day)
+	latest, err := latestSettlement(ctx, tx, day.Base, day.Day)
 	if err != nil {
 		return 0, fmt.Errorf("read latest settlement of %s %s: %w", day.Base, day.Day, err)
 	}
@@ -216,8 +216,8 @@ func unpacked(text string) ([]hours.Piece, error) {
 	return out, nil
 }
 
-// People returns every settlement of a base's day, the first first.
-func (l *Ledger) People(ctx context.Context, base, day string) ([]PeopleDay, error) {
+// Settlements returns every settlement of a base's day, the first first.
+func (l *Ledger) Settlements(ctx context.Context, base, day string) ([]PeopleDay, error) {
 	return peopleOf(ctx, l.db, `base = ? AND day = ? ORDER BY revision`, base, day)
 }
 
@@ -234,12 +234,12 @@ func (l *Ledger) HoursHistory(ctx context.Context, base, day, session, person st
 		base, day, session, person)
 }
 
-// querier is a database or a transaction.
-type querier interface {
+// queryer is a database or a transaction.
+type queryer interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
-func latestPeople(ctx context.Context, q querier, base, day string) (*PeopleDay, error) {
+func latestSettlement(ctx context.Context, q queryer, base, day string) (*PeopleDay, error) {
 	list, err := peopleOf(ctx, q, `base = ? AND day = ? ORDER BY revision DESC LIMIT 1`, base, day)
 	if err != nil || len(list) == 0 {
 		return nil, err
@@ -247,7 +247,7 @@ func latestPeople(ctx context.Context, q querier, base, day string) (*PeopleDay,
 	return &list[0], nil
 }
 
-func peopleOf(ctx context.Context, q querier, where string, args ...any) (out []PeopleDay, err error) {
+func peopleOf(ctx context.Context, q queryer, where string, args ...any) (out []PeopleDay, err error) {
 	rows, err := q.QueryContext(ctx, `SELECT `+peopleColumns+` FROM people_day WHERE `+where, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read settlements: %w", err)
@@ -265,13 +265,13 @@ func peopleOf(ctx context.Context, q querier, where string, args ...any) (out []
 }
 
 // hoursOf returns the latest of the rows that a condition selects, without those that were removed.
-func hoursOf(ctx context.Context, q querier, where string, args ...any) ([]HoursRow, error) {
+func hoursOf(ctx context.Context, q queryer, where string, args ...any) ([]HoursRow, error) {
 	return scanHours(ctx, q, `SELECT `+hoursColumns+` FROM hours AS h WHERE `+where+` AND removed = 0
 		AND revision = (SELECT max(revision) FROM hours WHERE base = h.base AND day = h.day AND session = h.session AND person = h.person)
 		ORDER BY day, session, person`, args...)
 }
 
-func scanHours(ctx context.Context, q querier, query string, args ...any) (out []HoursRow, err error) {
+func scanHours(ctx context.Context, q queryer, query string, args ...any) (out []HoursRow, err error) {
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read hours: %w", err)

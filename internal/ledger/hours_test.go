@@ -47,7 +47,7 @@ func TestPeopleRevisions(t *testing.T) {
 	day.RosterDigest, day.SettledMs = "p2", 3
 	put(3, row("a", 80)) // b was never in the class
 
-	settlements, err := l.People(t.Context(), "cq01", "2026-03-02")
+	settlements, err := l.Settlements(t.Context(), "cq01", "2026-03-02")
 	if err != nil {
 		t.Fatal(err)
 	}
