@@ -24,11 +24,17 @@ const (
 	// FactMistaken: who believes the messages that came takes the machine for something else than it was: what happened
 	// between two readings, a lost message, a stuck sensor, a clock that is off. State is what would be believed.
 	FactMistaken FactKind = "mistaken"
-	// FactClass: a class was truly held; Subject is the class, Detail what was planned when that differs.
+	// FactClass: a class was truly held; Subject is the class, Detail the session.
 	FactClass FactKind = "class"
-	// FactPresent: a person was in a class's workshop; Detail is the class, State the station.
+	// FactPlanned: a trainee was to be in a session, its breaks left out; Detail is the session, State "theory" or "practice".
+	FactPlanned FactKind = "planned"
+	// FactPresent: a person was in a class's workshop; Detail is the session, State the station.
 	FactPresent FactKind = "present"
-	// FactDeserved: practice or theory that a person deserves as verified; Detail is the class.
+	// FactUntapped: a person was there, and no tap of the own card that came shows it: from coming to the first that did, and from the
+	// last to leaving. State is why, one of the Untapped constants; Detail is the session.
+	FactUntapped FactKind = "untapped"
+	// FactDeserved: practice or theory that a person deserves as verified, by what truly happened (plant.Deserved), a
+	// practice's stations proving the whole class where no reader stands at a station; Detail is the session.
 	FactDeserved FactKind = "deserved"
 	// FactFraud: somebody cheated; State is the kind, Detail whose hours it would inflate.
 	FactFraud FactKind = "fraud"

@@ -1,14 +1,12 @@
 package sim
 
 import (
-	"cmp"
 	"container/heap"
 	"context"
 	"fmt"
 	"iter"
 	"math/rand/v2"
 	"slices"
-	"time"
 
 	"github.com/jishi-telemetry/jishi/firmware-sim/plant"
 	"github.com/jishi-telemetry/jishi/firmware-sim/scenario"
@@ -24,30 +22,6 @@ type Simulation struct {
 	scenario *scenario.Scenario
 	plant    *plant.Plant
 	bases    []*crew
-}
-
-// crew are the devices and readers of one base.
-type crew struct {
-	base    *scenario.Base
-	members []*member
-}
-
-// member is one device or reader. A device that moves from machine to machine is one member with several stands.
-type member struct {
-	id       string
-	identity voice.Identity
-	spec     voice.Spec
-	stands   []Stand
-	reader   *scenario.Reader
-	number   uint64 // its place at the base, for its chance
-	tells    bool   // it is the one by which its machine's state is told
-}
-
-// Stand is when a device stands at a machine.
-type Stand struct {
-	Machine *scenario.Machine
-	Role    scenario.Role
-	Span    span.Span // cut to the scenario
 }
 
 // Device is a device or reader of a base, for whoever writes the registry.
@@ -96,105 +70,27 @@ func (s *Simulation) Devices(base int) []Device {
 	return out
 }
 
-// newCrew gathers devices over the machines they stand at, and readers.
-func newCrew(s *scenario.Scenario, base *scenario.Base) (*crew, error) {
-	c := &crew{base: base}
-	byID := make(map[string]*member)
-	add := func(m *member) error {
-		m.number = uint64(len(c.members))
-		v, identity, err := voice.New(m.spec)
-		if err != nil || v == nil {
-			return err
-		}
-		m.identity = identity
-		byID[m.id] = m
-		c.members = append(c.members, m)
-		return nil
+// Timetable returns every session of a base that begins in the scenario, uncut, with what the base claims for it, in order of days, by the base's
+// place in the scenario.
+func (s *Simulation) Timetable(base int) []plant.Session {
+	var out []plant.Session
+	for day := range s.scenario.Days {
+		out = append(out, s.plant.Sessions(base, day)...)
 	}
-	offset := zoneOffsetMs(s)
-	for i := range base.Workshops {
-		w := &base.Workshops[i]
-		for j := range w.Machines {
-			for k := range w.Machines[j].Devices {
-				d := &w.Machines[j].Devices[k]
-				if byID[d.ID] == nil {
-					spec := voice.Spec{Base: base, Machine: &w.Machines[j], Device: d, ZoneOffsetMs: offset}
-					if err := add(&member{id: d.ID, spec: spec}); err != nil {
-						return nil, err
-					}
-				}
-				m := byID[d.ID]
-				m.stands = append(m.stands, Stand{Machine: &w.Machines[j], Role: d.Role, Span: boundsOf(s, d)})
-				m.tells = m.tells || tells(&w.Machines[j], d)
-			}
-		}
-		for j := range w.Readers {
-			r := &w.Readers[j]
-			spec := voice.Spec{Base: base, Reader: r, ZoneOffsetMs: offset}
-			if err := add(&member{id: r.ID, reader: r, spec: spec}); err != nil {
-				return nil, err
-			}
-		}
-	}
-	c.swap(s)
-	for _, m := range c.members {
-		slices.SortFunc(m.stands, func(a, b Stand) int { return cmp.Compare(a.Span.StartMs, b.Span.StartMs) })
-	}
-	return c, nil
+	return out
 }
 
-// tells reports whether the machine's state is told by this device.
-func tells(m *scenario.Machine, d *scenario.Device) bool {
-	if d.Role == scenario.Controller {
-		return true
+// Claims returns what a base claims for its trainees, in the order of Timetable.
+func (s *Simulation) Claims(base int) []plant.Claim {
+	var out []plant.Claim
+	for day := range s.scenario.Days {
+		out = append(out, s.plant.Claims(base, day)...)
 	}
-	return !slices.ContainsFunc(m.Devices, func(o scenario.Device) bool { return o.Role == scenario.Controller })
+	return out
 }
 
-func boundsOf(s *scenario.Scenario, d *scenario.Device) span.Span {
-	bounds := s.Span()
-	if d.FromMs != 0 {
-		bounds.StartMs = max(bounds.StartMs, d.FromMs)
-	}
-	if d.ToMs != 0 {
-		bounds.EndMs = min(bounds.EndMs, d.ToMs)
-	}
-	return bounds
-}
-
-// swap applies the faults of that kind: from an instant on two meters stand at each other's machines.
-func (c *crew) swap(s *scenario.Scenario) {
-	for _, f := range s.Faults {
-		if f.Kind != scenario.Swap {
-			continue
-		}
-		for _, m := range c.members {
-			if !slices.Contains(f.Devices, m.id) || len(m.stands) == 0 {
-				continue
-			}
-			for _, other := range c.members {
-				if i := slices.IndexFunc(other.stands, func(st Stand) bool { return st.Machine.ID == f.With && st.Role == scenario.Meter }); i >= 0 && other != m {
-					swapStands(m, other, i, f.FromMs)
-					break
-				}
-			}
-		}
-	}
-}
-
-// swapStands lets two meters change their places at an instant.
-func swapStands(a, b *member, at int, ms int64) {
-	mine, theirs := &a.stands[len(a.stands)-1], &b.stands[at]
-	after := [2]Stand{*theirs, *mine}
-	after[0].Span.StartMs, after[1].Span.StartMs = ms, ms
-	mine.Span.EndMs, theirs.Span.EndMs = ms, ms
-	a.stands, b.stands = append(a.stands, after[0]), append(b.stands, after[1])
-}
-
-func zoneOffsetMs(s *scenario.Scenario) int64 {
-	_, seconds := time.UnixMilli(s.FromMs).In(s.Zone).Zone()
-	return int64(seconds) * 1000
-}
+// Card returns the number of a person's card in hexadecimal; base and person are places in the scenario.
+func (s *Simulation) Card(base, person int) string { return s.plant.Card(base, person) }
 
 // Messages yields what the base's broker gets, in order of the instants at which it does. What is true, and how much of it
 // could be seen, goes to the ledger, which may be nil. The sequence may be asked for again, and gives the same.

@@ -19,6 +19,7 @@ type watch struct {
 	code    string
 	ledger  *Ledger
 	beliefs []*belief
+	doors   *doorbook
 	horizon int64 // how late a message may come
 	seenMs  int64
 	settled int64 // beliefs before it are settled
@@ -47,6 +48,7 @@ const (
 func newWatch(s *Simulation, base int, ledger *Ledger) *watch {
 	w := &watch{
 		sim: s, base: base, code: s.scenario.Bases[base].Code, ledger: ledger, horizon: 2 * 3600_000, settled: s.scenario.FromMs,
+		doors: newDoorbook(&s.scenario.Bases[base]),
 	}
 	for i := range s.scenario.Faults {
 		w.horizon = max(w.horizon, 2*s.scenario.Faults[i].For.Milliseconds()+2*3600_000)
@@ -91,28 +93,56 @@ func (w *watch) lived(day *plant.Day, n plant.Neighbours) {
 	for _, dark := range day.Dark {
 		w.ledger.add(Fact{Kind: FactDark, Base: w.code, Subject: w.code, Span: dark})
 	}
-	for i := range day.Sessions {
-		s := &day.Sessions[i]
-		w.ledger.add(Fact{Kind: FactClass, Base: w.code, Subject: s.Class.ID, Span: s.Held})
-	}
-	for i := range day.People {
-		p := &day.People[i]
-		for _, in := range p.Present {
-			class := day.Sessions[in.Session].Class.ID
-			w.ledger.add(Fact{Kind: FactPresent, Base: w.code, Subject: p.Person.ID, Span: in.Span, State: in.Station, Detail: class})
-		}
-	}
-	for _, m := range plant.Deserved(day, n, plant.DefaultRule()) {
-		for _, s := range m.Verified {
-			w.ledger.add(Fact{Kind: FactDeserved, Base: w.code, Subject: m.Person.ID, Span: s, Detail: day.Sessions[m.Session].Class.ID})
-		}
-	}
+	w.attended(day, n)
 	for i := range day.Frauds {
 		f := &day.Frauds[i]
 		w.ledger.add(Fact{
 			Kind: FactFraud, Base: w.code, Subject: fraudSubject(f.Fraud), Span: f.Span, State: string(f.Fraud.Kind), Detail: strings.Join(f.Persons, ","),
 		})
 	}
+}
+
+// attended takes in who was to be where, who was, and what the person deserves of it.
+func (w *watch) attended(day *plant.Day, n plant.Neighbours) {
+	for i := range day.Sessions {
+		s := &day.Sessions[i]
+		w.ledger.add(Fact{Kind: FactClass, Base: w.code, Subject: s.Class.ID, Span: s.Held, Detail: s.ID})
+		w.planned(s)
+	}
+	for i := range day.People {
+		p := &day.People[i]
+		for _, in := range p.Present {
+			w.ledger.add(Fact{Kind: FactPresent, Base: w.code, Subject: p.Person.ID, Span: in.Span, State: in.Station, Detail: day.Sessions[in.Session].ID})
+		}
+	}
+	rule := plant.DefaultRule()
+	rule.ByReaders, rule.BySeats = true, true
+	for _, m := range plant.Deserved(day, n, rule) {
+		for _, s := range m.Verified {
+			w.ledger.add(Fact{Kind: FactDeserved, Base: w.code, Subject: m.Person.ID, Span: s, Detail: day.Sessions[m.Session].ID})
+		}
+	}
+	w.doors.lived(day)
+}
+
+// planned writes what a session wants of its trainees.
+func (w *watch) planned(s *plant.Session) {
+	kind := "theory"
+	if s.Slot.Practice {
+		kind = "practice"
+	}
+	for _, person := range s.Class.Trainees {
+		for _, p := range span.NewSet(s.Planned).Subtract(s.Breaks) {
+			w.ledger.add(Fact{Kind: FactPlanned, Base: w.code, Subject: person, Span: p, State: kind, Detail: s.ID})
+		}
+	}
+}
+
+// untapped writes what no tap shows of the visits that ended before an instant.
+func (w *watch) untapped(beforeMs int64) {
+	w.doors.close(beforeMs, func(person, session, state string, s span.Span) {
+		w.ledger.add(Fact{Kind: FactUntapped, Base: w.code, Subject: person, Span: s, State: state, Detail: session})
+	})
 }
 
 func fraudSubject(f *scenario.Fraud) string {
@@ -140,6 +170,9 @@ func (w *watch) seen(d delivery) {
 	m := w.sim.bases[w.base].members[d.member]
 	if !d.lost && m.tells && d.message.Tells&(voice.State|voice.Death) != 0 {
 		w.believe(m, d)
+	}
+	if d.message.Tells.Has(voice.Tapped) && !d.again {
+		w.doors.heard(m.id, d.message.EventMs, d.lost)
 	}
 	if w.seenMs-w.horizon > w.settled+3600_000 {
 		w.settle(w.seenMs - w.horizon)
@@ -191,6 +224,7 @@ func (w *watch) settle(untilMs int64) {
 	for _, b := range w.beliefs {
 		w.settleBelief(b, untilMs)
 	}
+	w.untapped(untilMs)
 	w.settled = untilMs
 }
 
@@ -199,6 +233,7 @@ func (w *watch) finish() {
 	if w.settled < end {
 		w.settle(end)
 	}
+	w.untapped(never)
 }
 
 // settleBelief compares what is believed with what is true from the last settled instant on.

@@ -164,7 +164,7 @@ func newSimTruth() *cobra.Command {
 		Example: "  jishi sim truth demo\n  jishi sim truth demo --format json --kind machine",
 	}
 	f.bind(cmd)
-	cmd.Flags().StringVar(&kind, "kind", "", "only facts of this kind: machine, unseen, mistaken, class, present, deserved, fraud, dark, deaf or ghost_card")
+	cmd.Flags().StringVar(&kind, "kind", "", "only facts of this kind: machine, unseen, mistaken, class, planned, present, untapped, deserved, fraud, dark, deaf or ghost_card")
 	cmd.Flags().StringVar(&format, "format", "table", "table: seconds by subject and state; or json: one fact a line")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		s, base, err := f.open(cmd, args[0])

@@ -88,6 +88,8 @@ type Words struct {
 
 // Session is one class on one day as it really was.
 type Session struct {
+	// ID is the timetable's; see scenario.Session.
+	ID    string
 	Class *scenario.Class
 	Slot  *scenario.Slot
 	// Planned is the slot's span, Breaks those within it.

@@ -3,38 +3,11 @@ package plant
 import (
 	"cmp"
 	"slices"
-	"time"
 
 	"github.com/jishi-telemetry/jishi/internal/span"
 
 	"github.com/jishi-telemetry/jishi/firmware-sim/scenario"
 )
-
-// Rule is how hours are verified. Its figures are those of the rule set that the product is given; this package applies
-// them to what truly happened, with nothing but arithmetic on spans.
-type Rule struct {
-	// Dilation makes every active span of a station longer at both ends: measuring, clamping, being shown.
-	Dilation time.Duration
-	// Adjoin is how much of being ready counts as active next to a run: preparing and clearing up.
-	Adjoin time.Duration
-	// Window is for burst courses: a window of this length, counted from the epoch, is active when there was an arc in it.
-	Window time.Duration
-	// PerStation is how many trainees one station proves at once; 0 is any number. Of more, those count who came first.
-	PerStation int
-	// DailyCap is how much counts of one person's day; 0 is all of it. What comes first counts.
-	DailyCap time.Duration
-	// ByClass lets every station of the class prove the presence of any of its trainees, PerStation for each, as where
-	// nobody registers who works at which. Otherwise each trainee's own station decides.
-	ByClass bool
-}
-
-// DefaultRule returns the default figures: ten minutes on both sides, fifteen of preparing and clearing up, windows of five
-// minutes, three trainees to a station, eight units of 45 minutes a day.
-func DefaultRule() Rule {
-	return Rule{
-		Dilation: 10 * time.Minute, Adjoin: 15 * time.Minute, Window: 5 * time.Minute, PerStation: 3, DailyCap: 6 * time.Hour,
-	}
-}
 
 // Neighbours are the days before and after a day at the same base, nil where there is none. What a machine did there
 // proves minutes on this side of midnight.
@@ -160,20 +133,25 @@ func (j *judge) claims(index int, scheduled span.Set, station string) []claim {
 // all. A nil active wants nothing of the machines.
 func (j *judge) stations(index int, scheduled span.Set, note func([]claim, []level), active func(string) span.Set) {
 	s := &j.day.Sessions[index]
+	byClass := j.rule.byClass(j.day.Base, s.Class.Workshop)
+	perStation := j.rule.PerStation
+	if j.rule.BySeats && perStation > 0 {
+		perStation = max(perStation, SeatsOf(j.day.Base, s.Class))
+	}
 	var together []level
 	for _, station := range s.Class.Stations {
 		when := span.NewSet(s.Planned)
 		if active != nil {
 			when = active(station)
 		}
-		seats := level{when, j.rule.PerStation}
-		if j.rule.ByClass {
+		seats := level{when, perStation}
+		if byClass {
 			together = append(together, seats)
 			continue
 		}
 		note(j.claims(index, scheduled, station), []level{seats})
 	}
-	if j.rule.ByClass && (active != nil || len(together) > 0) {
+	if byClass && (active != nil || len(together) > 0) {
 		note(j.claims(index, scheduled, anywhere), append(together, level{}))
 	}
 	// Without stations a bench course has nothing that could be crowded; who found no seat works at none.

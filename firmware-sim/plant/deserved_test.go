@@ -57,6 +57,17 @@ func (l *lesson) does(state plant.State, start, end string) *lesson {
 	return l
 }
 
+// reader puts a reader up at a station.
+func (l *lesson) reader(station string) *lesson {
+	l.base.Workshops[0].Readers = []scenario.Reader{{ID: "r", Station: station}}
+	return l
+}
+
+func (l *lesson) seats(n int) *lesson {
+	l.base.Workshops[0].Stations[0].Capacity = n
+	return l
+}
+
 func (l *lesson) pause(start, end string) *lesson {
 	l.session.Breaks = append(l.session.Breaks, from(start, end))
 	return l
@@ -112,6 +123,26 @@ func TestDeserved(t *testing.T) {
 			"but only so many", newLesson("machine", "8:30", "11:30").comes("8:20", "11:35", "").comes("8:25", "11:35", "").does(plant.Running, "9:00", "9:30"),
 			ruled(func(r *plant.Rule) { r.ByClass, r.PerStation = true, 1 }),
 			[]int64{50, 0},
+		},
+		{
+			"without readers at stations nobody has a station", newLesson("machine", "8:30", "11:30").comes("8:20", "11:35", "").does(plant.Running, "9:00", "9:30"),
+			ruled(func(r *plant.Rule) { r.ByReaders = true }),
+			[]int64{50},
+		},
+		{
+			"with them everybody has", newLesson("machine", "8:30", "11:30").reader("s").comes("8:20", "11:35", "").does(plant.Running, "9:00", "9:30"),
+			ruled(func(r *plant.Rule) { r.ByReaders, r.ByClass = true, true }),
+			[]int64{0},
+		},
+		{
+			"a station has its seats", run("machine").seats(2).comes("8:20", "11:35", "s").comes("8:20", "11:35", "s").does(plant.Running, "8:00", "12:00"),
+			ruled(func(r *plant.Rule) { r.BySeats, r.PerStation = true, 1 }),
+			[]int64{180, 180, 0},
+		},
+		{
+			"and never fewer than the rule's", run("machine").seats(1).comes("8:20", "11:35", "s").does(plant.Running, "8:00", "12:00"),
+			ruled(func(r *plant.Rule) { r.BySeats, r.PerStation = true, 2 }),
+			[]int64{180, 180},
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -38,7 +38,7 @@ func (p *Plant) sessions(b *base, day int) ([]Session, []*class) {
 		c := &b.classes[i]
 		for _, planned := range p.scenario.Sessions(c.Class, midnight) {
 			s := Session{
-				Class: c.Class, Slot: planned.Slot, BeginsMs: midnight, Whole: planned.Span, Planned: planned.Span,
+				ID: planned.ID, Class: c.Class, Slot: planned.Slot, BeginsMs: midnight, Whole: planned.Span, Planned: planned.Span,
 				Breaks: planned.Breaks.Clip(planned.Span),
 			}
 			p.hold(b, &s)
@@ -46,6 +46,48 @@ func (p *Plant) sessions(b *base, day int) ([]Session, []*class) {
 		}
 	}
 	return out, of
+}
+
+// Sessions returns the sessions that begin on a day at a base as they were held and claimed, none of them cut at midnight, in the
+// order of the scenario's classes; none outside the scenario. base and day are as in Day.
+func (p *Plant) Sessions(base, day int) []Session {
+	out, _ := p.sessions(&p.bases[base], day)
+	return out
+}
+
+// Claim is what a base says that one trainee did in one session.
+type Claim struct {
+	Session string // its id
+	Person  *scenario.Person
+	Ms      int64
+}
+
+// Claims returns what a base claims for the sessions that begin on a day: the session's hours for everybody of the class who was there, and
+// for everybody whose card somebody else tapped. Who was absent is not claimed. In order of the sessions, then of their
+// classes' trainees.
+func (p *Plant) Claims(base, day int) []Claim {
+	b := &p.bases[base]
+	pl := p.live(b, day)
+	listed := map[[2]int]bool{}
+	for _, s := range pl.stays {
+		listed[[2]int{s.Session, s.person}] = true
+	}
+	var out []Claim
+	for i := range pl.sessions {
+		s, c := &pl.sessions[i], pl.of[i]
+		for f := range p.frauds(b, scenario.ManyCards, s) {
+			for _, person := range p.cardsOf(b, c, f) {
+				listed[[2]int{i, person}] = true
+			}
+		}
+		ghosts := p.fraud(b, scenario.GhostClass, s) != nil
+		for _, person := range c.trainees {
+			if ghosts || listed[[2]int{i, person}] {
+				out = append(out, Claim{Session: s.ID, Person: &b.People[person], Ms: s.ClaimedMs})
+			}
+		}
+	}
+	return out
 }
 
 // hold decides when a session is really held and what the base claims for it.

@@ -11,6 +11,9 @@ import (
 
 // Session is one class on one day as the timetable has it.
 type Session struct {
+	// ID is the class's id with the local day and time of the beginning, such as turning-20260302-0830. It does not depend
+	// on the rest of the scenario, so that it stays when days or classes are added.
+	ID string
 	span.Span
 	Class *Class
 	Slot  *Slot
@@ -93,12 +96,25 @@ func (s *Scenario) Sessions(class *Class, midnightMs int64) []Session {
 			continue
 		}
 		session := Session{Span: slot.On(midnightMs), Class: class, Slot: slot}
+		session.ID = class.ID + time.UnixMilli(session.StartMs).In(s.Zone).Format("-20060102-1504")
 		for _, b := range slot.Breaks {
 			session.Breaks = append(session.Breaks, b.On(midnightMs))
 		}
 		out = append(out, session)
 	}
 	slices.SortStableFunc(out, func(a, b Session) int { return cmp.Compare(a.StartMs, b.StartMs) })
+	return out
+}
+
+// Timetable returns every session of a base that begins on one of the scenario's days: by day, then by the order of its
+// classes, then by start. The last of them may end after the scenario.
+func (s *Scenario) Timetable(b *Base) []Session {
+	var out []Session
+	for midnight := range s.Midnights() {
+		for i := range b.Classes {
+			out = append(out, s.Sessions(&b.Classes[i], midnight)...)
+		}
+	}
 	return out
 }
 

@@ -49,6 +49,9 @@ func (k Kind) traits() traits {
 // HasController reports whether machines of the kind have a controller that can speak for them.
 func (k Kind) HasController() bool { return k.traits().controlled }
 
+// Profile is the evidence profile of what is learnt at machines of the kind, such as "burst".
+func (k Kind) Profile() string { return k.traits().profile }
+
 // HasPower reports whether machines of the kind draw power that a meter could see.
 func (k Kind) HasPower() bool { return k != HandBench }
 

@@ -3,6 +3,7 @@ package scenario_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -153,5 +154,34 @@ func TestOverrides(t *testing.T) {
 	}
 	if got := strings.Join(places, " "); got != "fault 2:1:20 fault 3:1:1 fault 4:1:1" {
 		t.Errorf("problems at %s: %v", got, err)
+	}
+}
+
+// TestTimetable: every session is there once, in order, with an id that says its class, day and time.
+func TestTimetable(t *testing.T) {
+	t.Parallel()
+	s, err := scenario.Read("timetable", []byte(`
+from: 2026-03-02
+days: 2
+bases:
+  workshops: {machines: {kind: lathe, count: 2}}
+  trainees: 4
+  classes:
+    - {id: late, trainees: t001, stations: at-lathe-1, slots: {time: "22:00-01:30", days: mon}}
+    - {id: day, trainees: t002, stations: at-lathe-2, teacher: teacher-1, slots: ["13:30-17:00", "08:30-11:30"]}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, l := range s.Timetable(&s.Bases[0]) {
+		got = append(got, fmt.Sprintf("%s %s %d", l.ID, l.Class.ID, l.Ms()/60_000))
+	}
+	want := []string{
+		"late-20260302-2200 late 210", "day-20260302-0830 day 180", "day-20260302-1330 day 210",
+		"day-20260303-0830 day 180", "day-20260303-1330 day 210",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("the timetable is %q, want %q", got, want)
 	}
 }
