@@ -22,7 +22,7 @@ const (
 func conditionsOf(s *scenario.Scenario, base int, m *member, day *plant.Day, n int) voice.Conditions {
 	var c voice.Conditions
 	var unset, stuck []span.Span
-	c.Dead = day.Dark
+	c.Dead = day.Dark.Union(offOf(s, base, m, day, n))
 	for i := range s.Faults {
 		f := &s.Faults[i]
 		at := within(f, day.Span)
@@ -101,27 +101,22 @@ func times(rng *rand.Rand, f *scenario.Fault, at span.Span, defaultMs int64) []s
 	return out
 }
 
-// taps are those that a reader hears: without the time in which it is off, and with the cards of ghosts.
-func (r *run) taps(m *member, day *plant.Day, n int) []plant.Tap {
+// offOf is when a reader is off on a day: it hears nothing and says nothing, and is there again at the end as after a power cut.
+func offOf(s *scenario.Scenario, base int, m *member, day *plant.Day, n int) span.Set {
 	var off []span.Span
-	var ghosts []plant.Tap
-	s := r.s.scenario
 	for i := range s.Faults {
 		f := &s.Faults[i]
-		at := within(f, day.Span)
-		if !m.hit(f) || at.Empty() || f.Kind != scenario.ReaderOff && f.Kind != scenario.GhostCard {
-			continue
-		}
-		rng := random(s, r.base, m.number<<8|uint64(i), n, purposeConditions)
-		for _, t := range times(rng, f, at, defaultDeafMs) {
-			if f.Kind == scenario.ReaderOff {
-				off = append(off, t)
-				continue
-			}
-			ghosts = append(ghosts, plant.Tap{AtMs: t.StartMs, Reader: m.reader, Card: ghostCard(rng)})
+		if at := within(f, day.Span); f.Kind == scenario.ReaderOff && m.hit(f) && !at.Empty() {
+			off = append(off, times(random(s, base, m.number<<8|uint64(i), n, purposeConditions), f, at, defaultDeafMs)...)
 		}
 	}
-	deaf := span.NewSet(off...).Union(day.Dark)
+	return span.NewSet(off...)
+}
+
+// taps are those that a reader hears: without the time in which it is off, and with the cards of ghosts.
+func (r *run) taps(m *member, day *plant.Day, n int) []plant.Tap {
+	deaf := day.Dark.Union(offOf(r.s.scenario, r.base, m, day, n))
+	ghosts := slices.DeleteFunc(r.ghostTaps(m, day, n), func(t plant.Tap) bool { return deaf.Contains(t.AtMs) })
 	var out []plant.Tap
 	for _, t := range day.Taps {
 		if t.Reader == m.reader && !deaf.Contains(t.AtMs) {
@@ -136,6 +131,24 @@ func (r *run) taps(m *member, day *plant.Day, n int) []plant.Tap {
 		r.watch.deaf(m, deaf, ghosts)
 	}
 	return out
+}
+
+// ghostTaps are the cards of ghosts that a reader sees on a day.
+func (r *run) ghostTaps(m *member, day *plant.Day, n int) []plant.Tap {
+	var ghosts []plant.Tap
+	s := r.s.scenario
+	for i := range s.Faults {
+		f := &s.Faults[i]
+		at := within(f, day.Span)
+		if f.Kind != scenario.GhostCard || !m.hit(f) || at.Empty() {
+			continue
+		}
+		rng := random(s, r.base, m.number<<8|uint64(i), n, purposeConditions)
+		for _, t := range times(rng, f, at, defaultDeafMs) {
+			ghosts = append(ghosts, plant.Tap{AtMs: t.StartMs, Reader: m.reader, Card: ghostCard(rng)})
+		}
+	}
+	return ghosts
 }
 
 // ghostCard is a card that nobody holds, as a disturbed RDM6300 reads one.

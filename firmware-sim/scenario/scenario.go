@@ -239,7 +239,7 @@ const (
 	Stuck        FaultKind = "stuck"         // per day: the sensor repeats its last value for For
 	Spike        FaultKind = "spike"         // share: a value is By times too high
 	Swap         FaultKind = "swap"          // once at FromMs: the meter stands at With from now on, and says nothing of it
-	ReaderOff    FaultKind = "reader_off"    // per day: taps at the reader are lost for For
+	ReaderOff    FaultKind = "reader_off"    // per day: the reader hears and says nothing for For
 	Ghosts       FaultKind = "ghosts"        // per day: the broker replays retained values
 	Cached       FaultKind = "cached"        // share: a message repeats old fields (Zigbee2MQTT)
 	GhostCard    FaultKind = "ghost_card"    // per day: the reader reports a card that nobody holds (RDM6300)
