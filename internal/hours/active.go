@@ -14,6 +14,9 @@ type activity struct {
 	on    span.Set // switched on, for telling idle from off
 }
 
+// inDoubt is the activity of a station whose reader was not heard of: who worked there may be anybody.
+func (a activity) inDoubt() activity { return activity{maybe: a.sure.Union(a.maybe), on: a.on} }
+
 // active judges a station for a lesson, by the profile of the course.
 func (r Rule) active(s *Station, profile registry.Profile, lesson span.Span) activity {
 	if profile == registry.Bench || profile == registry.Kitchen {

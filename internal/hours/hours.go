@@ -18,7 +18,8 @@
 //	bench, kitchen    nothing is wanted of machines
 //
 // One station proves the practice of a few trainees at once, and of more those who came first. Who has a station of their
-// own is proved by that one alone; where nobody says who works where, all stations of the lesson prove for all.
+// own, by a reader there or by the enrolment, is proved by that one alone. For all others the stations prove together at which
+// nobody says who works there.
 //
 // What a machine may have done while it was not heard of is pending, and so is what a reader's outage hides: it is
 // nobody's fault, never silently zero and never silently full.
@@ -136,6 +137,10 @@ type Station struct {
 	Unknown span.Set
 	// Bare says that the station has no machine that could tell: in a course that wants a machine nothing is known of it.
 	Bare bool
+	// Registers says that a reader at the station shows who works there: it proves for nobody else. Deaf is when that reader
+	// was not heard of.
+	Registers bool
+	Deaf      span.Set
 }
 
 // Exclusion takes a stretch of a trainee's lesson away, or gives one: the decision of a named person on a correction.

@@ -109,12 +109,18 @@ func (v *verifier) benches(l *attendance.Lesson, mine []int) []bench {
 	seats := cmp.Or(l.MaxPerStation, v.rule.PerStation)
 	all := bench{seats: seats, claims: loose}
 	for _, id := range l.Stations {
-		active := v.active(l, id)
+		s := v.station(l, id)
+		active := v.rule.active(s, l.Profile, l.Span)
 		if len(own[id]) > 0 {
 			out = append(out, bench{stations: []activity{active}, seats: seats, claims: own[id]})
-			continue
 		}
-		all.stations = append(all.stations, active)
+		switch {
+		case s.Registers && len(s.Deaf.Clip(l.Span)) == 0: // who works there was read there
+		case s.Registers:
+			all.stations = append(all.stations, active.inDoubt())
+		case len(own[id]) == 0:
+			all.stations = append(all.stations, active)
+		}
 	}
 	if len(l.Stations) == 0 { // nothing can be crowded, and a course that wants a machine has none that could tell
 		bare := &Station{Bare: true}
@@ -123,12 +129,11 @@ func (v *verifier) benches(l *attendance.Lesson, mine []int) []bench {
 	return append(out, all)
 }
 
-func (v *verifier) active(l *attendance.Lesson, id string) activity {
-	s := v.stations[attendance.Place{Workshop: l.Workshop, Station: id}]
-	if s == nil {
-		s = &Station{Bare: true}
+func (v *verifier) station(l *attendance.Lesson, id string) *Station {
+	if s := v.stations[attendance.Place{Workshop: l.Workshop, Station: id}]; s != nil {
+		return s
 	}
-	return v.rule.active(s, l.Profile, l.Span)
+	return &Station{Bare: true}
 }
 
 // sit lets a bench prove the practice of its trainees.

@@ -74,8 +74,11 @@ type peopleDay struct {
 	rules  Rules
 	digest *digest
 	out    *PeopleDay
+	only   string              // one person, and whom that person's verdicts depend on; "" is everybody
 	around []attendance.Lesson // those of the day, and others near it
 	window span.Span           // of all of them
+	// stationReaders are the stations with a reader, and when it was not heard of.
+	stationReaders map[attendance.Place]span.Set
 }
 
 func (p *peopleDay) derive(ctx context.Context, decisions []hours.Exclusion) error {
@@ -108,16 +111,38 @@ func (p *peopleDay) derive(ctx context.Context, decisions []hours.Exclusion) err
 func (p *peopleDay) lessons(day span.Span) {
 	wide := span.Span{StartMs: day.StartMs - besideMs, EndMs: day.EndMs + besideMs}
 	for _, s := range p.roster.SessionsIn(wide) {
-		l := lessonOf(p.roster, s)
-		p.around = append(p.around, l)
+		p.around = append(p.around, lessonOf(p.roster, s))
+	}
+	if p.only != "" {
+		p.around = concerning(p.around, p.only, day)
+	}
+	for _, l := range p.around {
 		if p.window.Empty() {
-			p.window = s.Span
+			p.window = l.Span
 		}
-		p.window = span.Span{StartMs: min(p.window.StartMs, s.Span.StartMs), EndMs: max(p.window.EndMs, s.Span.EndMs)}
-		if !s.Span.Intersect(day).Empty() {
+		p.window = span.Span{StartMs: min(p.window.StartMs, l.Span.StartMs), EndMs: max(p.window.EndMs, l.Span.EndMs)}
+		if !l.Span.Intersect(day).Empty() {
 			p.out.Lessons = append(p.out.Lessons, l)
 		}
 	}
+}
+
+// concerning keeps the lessons that decide one person's verdicts of a day: the person's own, and those of whoever shares one
+// of them.
+func concerning(lessons []attendance.Lesson, person string, day span.Span) []attendance.Lesson {
+	mates := map[string]bool{person: true}
+	for _, l := range lessons {
+		if !l.Span.Intersect(day).Empty() && has(l, map[string]bool{person: true}) {
+			for _, e := range l.Trainees {
+				mates[e.Person] = true
+			}
+		}
+	}
+	return slices.DeleteFunc(lessons, func(l attendance.Lesson) bool { return !has(l, mates) })
+}
+
+func has(l attendance.Lesson, people map[string]bool) bool {
+	return slices.ContainsFunc(l.Trainees, func(e registry.Enrolment) bool { return people[e.Person] })
 }
 
 func lessonOf(r *registry.Roster, s registry.Session) attendance.Lesson {
@@ -164,17 +189,32 @@ func (p *peopleDay) stations(ctx context.Context) error {
 		p.digest.text(m.Equipment.ID)
 		p.digest.text(m.Digest)
 	}
-	for place, indexes := range at {
+	for _, place := range p.places() {
 		var here []*Machine
-		for _, i := range indexes {
+		for _, i := range at[place] {
 			here = append(here, p.out.Machines[i])
 		}
-		p.out.Stations = append(p.out.Stations, stationOf(place, here, window))
+		station := stationOf(place, here, window)
+		station.Deaf, station.Registers = p.stationReaders[place]
+		p.out.Stations = append(p.out.Stations, station)
 	}
 	slices.SortFunc(p.out.Stations, func(a, b hours.Station) int {
 		return cmp.Or(cmp.Compare(a.Workshop, b.Workshop), cmp.Compare(a.Station, b.Station))
 	})
 	return nil
+}
+
+// places are the stations at which the lessons are practised.
+func (p *peopleDay) places() []attendance.Place {
+	var out []attendance.Place
+	for _, l := range p.around {
+		for _, id := range l.Stations {
+			if place := (attendance.Place{Workshop: l.Workshop, Station: id}); l.Practice && !slices.Contains(out, place) {
+				out = append(out, place)
+			}
+		}
+	}
+	return out
 }
 
 // needs reports whether a lesson wants the station to prove anything.
@@ -202,7 +242,7 @@ func stationOf(place attendance.Place, machines []*Machine, window span.Span) ho
 		}
 		unknown = append(unknown, span.NewSet(m.Window).Gaps(window)...)
 	}
-	s := hours.Station{Place: place, Running: span.NewSet(run...)}
+	s := hours.Station{Place: place, Running: span.NewSet(run...), Bare: len(machines) == 0}
 	s.Ready = span.NewSet(ready...).Subtract(s.Running)
 	s.Unknown = span.NewSet(unknown...).Subtract(s.Running)
 	return s

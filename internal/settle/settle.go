@@ -79,6 +79,14 @@ type Machine struct {
 
 // Machine derives what one machine did in the window. The same evidence and registry give the same result.
 func (s *Settler) Machine(ctx context.Context, base, equipment string, window span.Span) (*Machine, error) {
+	return s.machine(ctx, base, equipment, window, nil)
+}
+
+// seen is shown the points of each source that spoke for a machine, which it must not keep.
+type seen func(source registry.Source, points []usage.Point)
+
+// machine is Machine, for those who want to see the evidence too; see may be nil.
+func (s *Settler) machine(ctx context.Context, base, equipment string, window span.Span, see seen) (*Machine, error) {
 	e, ok := s.registry.Equipment(base, equipment)
 	if !ok {
 		return nil, fmt.Errorf("equipment %q of base %q: %w", equipment, base, ErrUnknownEquipment)
@@ -89,7 +97,7 @@ func (s *Settler) Machine(ctx context.Context, base, equipment string, window sp
 		m.Window = span.Span{StartMs: window.StartMs, EndMs: window.StartMs}
 		return m, nil
 	}
-	if err := s.derive(ctx, m); err != nil {
+	if err := s.derive(ctx, m, see); err != nil {
 		return nil, fmt.Errorf("derive %s of base %s: %w", equipment, base, err)
 	}
 	if err := s.open(m); err != nil {
@@ -100,7 +108,7 @@ func (s *Settler) Machine(ctx context.Context, base, equipment string, window sp
 }
 
 // derive reads the machine's evidence, source by source, and joins the timelines.
-func (s *Settler) derive(ctx context.Context, m *Machine) error {
+func (s *Settler) derive(ctx context.Context, m *Machine, see seen) error {
 	rule := ruleOf(m)
 	digest := newDigest()
 	var segments []usage.Segment
@@ -115,6 +123,9 @@ func (s *Settler) derive(ctx context.Context, m *Machine) error {
 		}
 		digest.add(source.Device, source.Channel, points)
 		m.Samples += len(points)
+		if see != nil {
+			see(source, points)
+		}
 		segments = append(segments, usage.Timeline(points, rule, source.Span.Intersect(m.Window))...)
 	}
 	if rule != nil && len(sources) == 0 {

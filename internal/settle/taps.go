@@ -17,6 +17,7 @@ func (p *peopleDay) taps(ctx context.Context) error {
 	rule := p.rules.Attendance
 	window := span.Span{StartMs: p.window.StartMs - rule.Early.Milliseconds(), EndMs: p.window.EndMs + rule.Late.Milliseconds()}
 	deaf := map[string][]span.Span{}
+	p.stationReaders = map[attendance.Place]span.Set{}
 	for _, b := range p.s.registry.Readers(p.out.Base, window) {
 		place, ok := p.placeOf(b)
 		if !ok {
@@ -29,7 +30,9 @@ func (p *peopleDay) taps(ctx context.Context) error {
 		p.out.Taps = append(p.out.Taps, r.taps...)
 		if place.Station == "" {
 			deaf[place.Workshop] = append(deaf[place.Workshop], r.deaf()...)
+			continue
 		}
+		p.stationReaders[place] = p.stationReaders[place].Union(r.deaf())
 	}
 	slices.SortStableFunc(p.out.Taps, func(a, b attendance.Tap) int {
 		return cmp.Or(cmp.Compare(a.AtMs, b.AtMs), cmp.Compare(a.Reader, b.Reader), cmp.Compare(a.Card, b.Card), cmp.Compare(a.Direction, b.Direction))
