@@ -27,15 +27,20 @@ func TestMeasuredIsTrue(t *testing.T) {
 		}
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			rows, err := c.play(t.Context())
+			found, err := c.play(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(rows) == 0 {
-				t.Error("nothing was compared")
+			if len(found.machines) == 0 || len(found.people) == 0 {
+				t.Errorf("%d machines and %d people were compared", len(found.machines), len(found.people))
 			}
-			for i := range rows {
-				m := &rows[i]
+			for i := range found.people {
+				if p := &found.people[i]; !p.Right {
+					t.Errorf("%s: not right: %+v", p.Person, *p)
+				}
+			}
+			for i := range found.machines {
+				m := &found.machines[i]
 				why, known := untrue()[m.Scenario+" "+m.Machine]
 				if m.Right == known {
 					t.Errorf("%s: right is %v (%s): %+v", m.Machine, m.Right, why, *m)

@@ -255,4 +255,6 @@ func (k *peopleChecker) checks() {
 	}
 }
 
-func formatSpan(s span.Span) string { return formatInstant(s.StartMs) + " .. " + formatInstant(s.EndMs) }
+func formatSpan(s span.Span) string {
+	return formatInstant(s.StartMs) + " .. " + formatInstant(s.EndMs)
+}
