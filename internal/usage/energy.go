@@ -117,12 +117,6 @@ func (m *EnergyMeter) advance(to reading) {
 	m.sum.CoveredMs += span.Span{StartMs: from.atMs, EndMs: to.atMs}.Intersect(m.window).Ms()
 }
 
-// Skip forgets where the counter is: another meter speaks from here on.
-func (m *EnergyMeter) Skip() {
-	m.accept()
-	m.any = false
-}
-
 // Energy returns the sum of what was taken so far.
 func (m *EnergyMeter) Energy() Energy {
 	done := *m
