@@ -126,7 +126,7 @@ func (s *Settler) equipment(q *RatesQuery) ([]registry.Equipment, error) {
 	if _, ok := s.registry.Base(q.Base); !ok {
 		return nil, registry.ErrUnknown
 	}
-	if q.To.Before(q.From) || q.From.Add(maxRateDays - 1).Before(q.To) {
+	if q.To.Before(q.From) || q.From.Add(maxRateDays-1).Before(q.To) {
 		return nil, fmt.Errorf("period from %s to %s: want at least one day and at most %d", q.From, q.To, maxRateDays)
 	}
 	if q.Roster != nil && q.Roster.Base() != q.Base {
