@@ -103,7 +103,7 @@ func libraries() []library {
 		{path: "github.com/jedib0t/go-pretty/v6", users: []string{"cmd/*"}},
 		{path: "github.com/schollz/progressbar/v3", users: []string{"cmd/*"}},
 		{path: "github.com/goccy/go-yaml", users: []string{"internal/strictyaml", "internal/config", "cmd/*"}},
-		{path: "github.com/klauspost/compress", users: []string{"internal/frame", "internal/spool", "internal/evidence/influx", "firmware-sim"}},
+		{path: "github.com/klauspost/compress", users: []string{"internal/frame", "internal/spool", "internal/evidence/influx", "internal/ledger", "firmware-sim"}},
 		{path: "google.golang.org/protobuf", users: []string{"internal/frame", "internal/dialect/*", "firmware-sim/voice"}},
 		{path: "github.com/valyala/fastjson", users: []string{"internal/dialect", "internal/dialect/*", "internal/evidence/influx"}},
 		{path: "modernc.org/sqlite", users: []string{"internal/evidence/embedded", "internal/ledger"}},

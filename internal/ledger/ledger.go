@@ -48,7 +48,7 @@ type Ledger struct {
 // Open opens the ledger in the SQLite file, which it creates, and brings its tables up to date.
 func Open(ctx context.Context, path string) (*Ledger, error) {
 	pragmas := url.Values{
-		"_pragma": {"journal_mode(WAL)", "synchronous(FULL)", "busy_timeout(10000)", "foreign_keys(1)"},
+		"_pragma": {"journal_mode(WAL)", "synchronous(FULL)", "busy_timeout(10000)", "foreign_keys(1)", "secure_delete(1)"},
 		"_txlock": {"immediate"},
 	}
 	db, err := sql.Open("sqlite", "file:"+path+"?"+pragmas.Encode())
