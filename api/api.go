@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -20,6 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/jishi-telemetry/jishi/internal/access"
 	"github.com/jishi-telemetry/jishi/internal/calendar"
 	"github.com/jishi-telemetry/jishi/internal/evidence"
 	"github.com/jishi-telemetry/jishi/internal/ledger"
@@ -35,6 +37,10 @@ type Options struct {
 	Store    evidence.Store     // required
 	// Ledger may be nil: then the settled history is not served.
 	Ledger *ledger.Ledger
+	// Access decides who may do what; nil serves everyone.
+	Access *access.Access
+	// Open serves everyone for as long as Access has no account.
+	Open bool
 	// Ready are asked by /readyz, by name; all must return nil.
 	Ready map[string]func(ctx context.Context) error
 	// Gatherer serves /metrics; nil serves none. Registerer takes the API's own metrics; nil is fine.
@@ -80,7 +86,7 @@ const (
 	defaultDeadline = 20 * time.Second
 	// readyDeadline bounds what /readyz waits for.
 	readyDeadline = 5 * time.Second
-	// maxBody bounds a request's body, in bytes: no operation reads one yet.
+	// maxBody bounds a request's body, in bytes.
 	maxBody = 1 << 20
 )
 
@@ -91,6 +97,7 @@ type Server struct {
 	spec    huma.API
 	metrics *metrics
 	boards  boards
+	inUse   atomic.Bool        // there are accounts
 	cut     context.CancelFunc // cancels the contexts of running requests
 }
 
@@ -111,6 +118,7 @@ func New(o Options) (*Server, error) {
 	s.app.Use(s.outermost)
 	s.app.Use("/api/", within(cut, o.Deadline))
 	s.spec = humafiber.New(s.app, s.specConfig())
+	s.spec.UseMiddleware(s.door)
 	s.routes()
 	s.operations()
 	if err := s.console(); err != nil {
@@ -129,24 +137,42 @@ func (s *Server) specConfig() huma.Config {
 	c.CreateHooks = nil
 	c.Transformers = []huma.Transformer{s.bilingual}
 	c.RejectUnknownQueryParameters = true
+	c.Components.SecuritySchemes = securitySchemes()
 	return c
 }
 
-// routes are the operations of OpenAPI.
+// routes are the operations of OpenAPI. Each says which permission it needs; a test holds them to it for every role.
 func (s *Server) routes() {
-	get := func(id, path, summary string) huma.Operation {
-		return huma.Operation{
-			OperationID: id, Method: http.MethodGet, Path: "/api/v1" + path, Summary: summary,
-			Errors: []int{http.StatusNotFound, http.StatusUnprocessableEntity, http.StatusServiceUnavailable},
-		}
+	get := func(id, path, summary string, p access.Permission) huma.Operation {
+		return operation(http.MethodGet, id, path, summary, p)
 	}
-	huma.Register(s.spec, get("list-bases", "/bases", "Bases 实训基地"), s.listBases)
-	huma.Register(s.spec, get("list-equipment", "/bases/{base}/equipment", "Equipment of a base 设备"), s.listEquipment)
-	huma.Register(s.spec, get("list-devices", "/bases/{base}/devices", "Devices heard of lately 采集终端"), s.listDevices)
-	huma.Register(s.spec, get("state-now", "/bases/{base}/state", "What every machine is doing now 实时状态"), s.stateNow)
-	huma.Register(s.spec, get("timeline", "/bases/{base}/equipment/{equipment}/timeline", "Timeline of one machine 状态时间线"), s.timeline)
-	huma.Register(s.spec, get("usage", "/bases/{base}/usage", "Usage per machine and day 设备使用情况"), s.usage)
-	huma.Register(s.spec, get("settled", "/bases/{base}/settled", "Settled usage from the ledger 已结算使用情况"), s.settled)
+	live, figures := access.ViewLive, access.ViewFigures
+	huma.Register(s.spec, filtered(get("list-bases", "/bases", "Bases 实训基地", live)), s.listBases)
+	huma.Register(s.spec, get("list-equipment", "/bases/{base}/equipment", "Equipment of a base 设备", live), s.listEquipment)
+	huma.Register(s.spec, get("list-devices", "/bases/{base}/devices", "Devices heard of lately 采集终端", live), s.listDevices)
+	huma.Register(s.spec, get("state-now", "/bases/{base}/state", "What every machine is doing now 实时状态", live), s.stateNow)
+	huma.Register(s.spec, get("timeline", "/bases/{base}/equipment/{equipment}/timeline", "Timeline of one machine 状态时间线", live), s.timeline)
+	huma.Register(s.spec, get("usage", "/bases/{base}/usage", "Usage per machine and day 设备使用情况", figures), s.usage)
+	huma.Register(s.spec, get("settled", "/bases/{base}/settled", "Settled usage from the ledger 已结算使用情况", figures), s.settled)
+	s.doorRoutes()
+}
+
+// doorRoutes are the operations of accounts, sessions, tokens and the audit log.
+func (s *Server) doorRoutes() {
+	const conflict, throttled = http.StatusConflict, http.StatusTooManyRequests
+	get, post, patch, put, del := http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodPut, http.MethodDelete
+	huma.Register(s.spec, also(secret(operation(post, "log-in", "/session", "Log in 登录", access.Public)), throttled), s.logIn)
+	huma.Register(s.spec, operation(del, "log-out", "/session", "Log out 退出", access.Self), s.logOut)
+	huma.Register(s.spec, operation(get, whoAmI, "/me", "Who is logged in 当前账号", access.Self), s.me)
+	huma.Register(s.spec, also(secret(operation(post, "change-password", "/me/password", "Change one's password 修改口令", access.Self)), throttled), s.changePassword)
+	huma.Register(s.spec, operation(get, "list-accounts", "/accounts", "Accounts 账号", access.ViewAccounts), s.listAccounts)
+	huma.Register(s.spec, also(operation(post, "add-account", "/accounts", "Make an account 新增账号", access.ManageAccounts), conflict), s.addAccount)
+	huma.Register(s.spec, operation(patch, "change-account", "/accounts/{name}", "Rename, disable, reset 更改账号", access.ManageAccounts), s.changeAccount)
+	huma.Register(s.spec, operation(put, "set-roles", "/accounts/{name}/roles", "Grant roles 授予角色", access.ManageSecurity), s.setRoles)
+	huma.Register(s.spec, operation(get, "list-tokens", "/tokens", "One's API tokens 本人令牌", access.Self), s.listTokens)
+	huma.Register(s.spec, operation(post, "add-token", "/tokens", "Make an API token 新增令牌", access.Self), s.addToken)
+	huma.Register(s.spec, operation(del, "revoke-token", "/tokens/{id}", "Revoke an API token 吊销令牌", access.Self), s.revokeToken)
+	huma.Register(s.spec, operation(get, "audit", "/audit", "Audit log 审计日志", access.ReadAudit), s.audit)
 }
 
 // operations are the paths for operators.

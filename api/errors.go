@@ -68,6 +68,16 @@ func told(status int) (title, detail string) {
 	switch status {
 	case http.StatusBadRequest:
 		return "请求有误 Bad Request", "请求格式错误 (the request is malformed)"
+	case http.StatusUnauthorized:
+		return "未登录 Unauthorized", "请先登录 (log in first)"
+	case http.StatusForbidden:
+		return "没有权限 Forbidden", "没有权限 (not permitted)"
+	case http.StatusConflict:
+		return "冲突 Conflict", "与现有数据冲突 (in conflict with what is there)"
+	case http.StatusUnsupportedMediaType:
+		return "不支持的格式 Unsupported Media Type", "请求体应为 application/json (want a body of application/json)"
+	case http.StatusTooManyRequests:
+		return "请求过多 Too Many Requests", "请稍后再试 (try again later)"
 	case http.StatusNotFound:
 		return "未找到 Not Found", "没有此地址 (no such path)"
 	case http.StatusMethodNotAllowed:
@@ -97,13 +107,20 @@ func (s *Server) bilingual(c huma.Context, _ string, v any) (any, error) {
 	}
 	title, detail := told(m.Status)
 	m.Title = title
-	switch m.Detail {
-	case "validation failed":
+	switch {
+	case m.Detail == "validation failed":
 		m.Detail = detail
 		for _, d := range m.Errors {
 			d.Message = explained(d)
+			if op := c.Operation(); op != nil && op.Metadata[secretBody] != nil {
+				d.Value = nil // it may be a password
+			}
 		}
-	case "unexpected error occurred":
+	case m.Detail == "request body is required":
+		m.Detail = "请求需要 JSON 正文 (the request needs a body of JSON)"
+	case strings.HasPrefix(m.Detail, "request body is too large"), m.Detail == "cannot read request body", m.Detail == "request body read timeout":
+		m.Detail = detail
+	case m.Detail == "unexpected error occurred":
 		s.o.Logger.Error("request not served", "path", c.URL().Path, "err", errors.Join(asErrors(m.Errors)...))
 		m.Detail, m.Errors = detail, nil
 	}

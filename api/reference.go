@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/jishi-telemetry/jishi/internal/access"
 	"github.com/jishi-telemetry/jishi/internal/registry"
 	"github.com/jishi-telemetry/jishi/internal/span"
 )
@@ -32,9 +33,14 @@ type Base struct {
 	Equipment int    `json:"equipment" doc:"Number of machines 设备数"`
 }
 
-func (s *Server) listBases(_ context.Context, _ *struct{}) (*list[Base], error) {
+// listBases leaves out what the caller may not look at.
+func (s *Server) listBases(ctx context.Context, _ *struct{}) (*list[Base], error) {
 	var out []Base
+	c := callerOf(ctx)
 	for _, b := range s.o.Registry.Bases() {
+		if !c.May(access.ViewLive, b.Code) {
+			continue
+		}
 		out = append(out, Base{Code: b.Code, Name: b.Name, NameEN: b.NameEN, Tier: string(b.Tier), Equipment: len(b.Equipment)})
 	}
 	return listOf(out), nil

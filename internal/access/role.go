@@ -90,8 +90,6 @@ type PermissionInfo struct {
 // table says which role gives which permission; what it does not say is refused. The three administrators (三员) see no
 // person and no figure, and each lacks what would let it do another's work alone: who makes accounts gives no roles, who
 // gives roles makes no accounts, and both are watched by one who can do neither.
-//
-//nolint:gochecknoglobals // a table that never changes
 var table = []PermissionInfo{
 	// technician base-admin evaluator officer system security audit
 	{"    x          x          x        x       x       .      .", ViewLive, "查看实时状态与设备", "live states, equipment and devices"},
