@@ -28,7 +28,7 @@ const goldenDays = 3
 
 // heavy scenarios are many messages: their digests are only made anew with -whole.
 func heavy(name string) bool {
-	return slices.Contains([]string{"all-faults", "esphome", "native", "shelly-gen1", "tasmota", "year", "mtconnect-document"}, name)
+	return slices.Contains([]string{"all-faults", "esphome", "native", "shelly-gen1", "tasmota", "year", "mtconnect-document", "people-clean", "people-doors", "people-outage"}, name)
 }
 
 // live prepares an example scenario, its beginning only when it is long.
