@@ -135,6 +135,9 @@ func TestDerive(t *testing.T) {
 		{name: "nobody heard either", deaf: "8:00-12:00", pending: "8:00-12:00", status: "pending"},
 		{name: "a short outage says nothing of who was seen", taps: "8:25 in, 11:32 out", deaf: "9:00-9:10", present: "8:25-11:32", status: "present"},
 		{name: "in turn no more after an outage", taps: "8:25, 10:04, 11:28", deaf: "9:45-9:55", present: "8:25-9:45", pending: "9:45-11:30", status: "pending"},
+		{name: "nobody heard the coming, a read at the station", taps: "9:00 s1, 11:32 out", deaf: "8:20-8:40", present: "9:00-11:32", pending: "8:20-9:00", status: "pending", flags: "no_badge_in", why: "8:45=reader_not_heard"},
+		{name: "nobody heard the coming, read again", taps: "8:50 in, 11:32 out", deaf: "8:20-8:40", present: "8:50-11:32", pending: "8:20-8:50", status: "pending", why: "8:10=late 8:45=reader_not_heard"},
+		{name: "in twice around an outage", taps: "8:25 in, 10:00 in, 11:32 out", deaf: "9:00-9:10", present: "8:25-9:00 10:00-11:32", pending: "9:00-10:00", status: "pending", why: "9:30=reader_not_heard"},
 		{name: "past midnight", lessons: "22:00-25:30", taps: "21:50 in, 25:31 out", present: "21:50-25:31", status: "present"},
 		{name: "two doors", taps: "8:25 in r1, 11:32 out r2", present: "8:25-11:32", status: "present"},
 	} {
@@ -171,6 +174,24 @@ func TestDerive(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A teacher of two lessons in a row taps at the ends only, as a trainee does.
+func TestTeacherOfTwoLessons(t *testing.T) {
+	t.Parallel()
+	in := &attendance.Input{Lessons: []attendance.Lesson{lesson(t, "a", "8:30-10:00"), lesson(t, "b", "10:10-11:30")}, Taps: taps(t, "8:25, 11:32")}
+	for i := range in.Lessons {
+		in.Lessons[i].Teacher = "teacher"
+	}
+	for i := range in.Taps {
+		in.Taps[i].Person = "teacher"
+	}
+	for i, want := range []string{"8:30-10:00", "10:10-11:30"} {
+		a := attendance.Derive(in, attendance.DefaultRule())[i]
+		if got := show(a.TeacherPresent); got != want || slices.Contains(a.Flags, attendance.FlagTeacherAway) {
+			t.Errorf("%s: teacher there %q, want %q; flags %v", a.Session, got, want, a.Flags)
+		}
 	}
 }
 

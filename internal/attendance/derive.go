@@ -2,6 +2,7 @@ package attendance
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"github.com/jishi-telemetry/jishi/internal/registry"
@@ -211,22 +212,32 @@ func (d *deriver) status(a *Attendance, l *Lesson) Status {
 	return Present
 }
 
-// teachers notes when each lesson's teacher was there.
+// teachers notes when each lesson's teacher was there. A teacher's lessons stand in blocks as a trainee's do.
 func (d *deriver) teachers() {
+	of := map[string][]int{}
 	for i := range d.in.Lessons {
-		l := &d.in.Lessons[i]
-		if l.Teacher == "" {
-			continue
+		if id := d.in.Lessons[i].Teacher; id != "" {
+			of[id] = append(of[id], i)
 		}
-		b := d.blocks([]int{i})[0]
-		w := d.walk(b, d.within(l.Teacher, b.window))
-		there := w.present.Clip(l.Span)
-		for _, e := range l.Trainees {
-			a := &d.out[d.of[seat{i, e.Person}]]
-			a.TeacherPresent = there
-			if len(there) == 0 && len(w.pending.Clip(l.Span)) == 0 {
-				a.flag(FlagTeacherAway)
+	}
+	for _, teacher := range slices.Sorted(maps.Keys(of)) {
+		for _, b := range d.blocks(of[teacher]) {
+			w := d.walk(b, d.within(teacher, b.window))
+			for _, i := range b.lessons {
+				d.taught(&d.in.Lessons[i], i, w)
 			}
+		}
+	}
+}
+
+// taught writes down what a teacher's walk says of one lesson.
+func (d *deriver) taught(l *Lesson, lesson int, w *walked) {
+	there := w.present.Clip(l.Span)
+	for _, e := range l.Trainees {
+		a := &d.out[d.of[seat{lesson, e.Person}]]
+		a.TeacherPresent = there
+		if len(there) == 0 && len(w.pending.Clip(l.Span)) == 0 {
+			a.flag(FlagTeacherAway)
 		}
 	}
 }

@@ -169,7 +169,7 @@ func (p *passage) seen(atMs int64) {
 // comes opens a stay, or shows that the person is still there. again is what readers that know the direction call odd.
 func (p *passage) comes(i int, t *Tap, again bool) {
 	if deaf := p.unheard(t.AtMs); p.inside && again && len(deaf) > 0 {
-		p.missedOut(deaf)
+		p.missedOut(deaf[0].StartMs, t.AtMs)
 	}
 	if p.inside {
 		p.seen(t.AtMs)
@@ -182,12 +182,13 @@ func (p *passage) comes(i int, t *Tap, again bool) {
 	p.inside, p.open = true, Stay{Span: span.Span{StartMs: t.AtMs, EndMs: t.AtMs}, In: i, Out: -1}
 }
 
-// missedOut ends a stay of somebody who comes in again, after an outage in which the going was not heard.
-func (p *passage) missedOut(deaf span.Set) {
-	p.seen(deaf[0].StartMs)
+// missedOut ends a stay of somebody who comes in again, after an outage in which a going may not have been heard. Who comes
+// in twice was there all the time, so that the stretch up to the second coming is open.
+func (p *passage) missedOut(deafMs, againMs int64) {
+	p.seen(deafMs)
 	p.close()
-	p.goneMs = deaf[len(deaf)-1].EndMs
-	p.maybe(span.Span{StartMs: deaf[0].StartMs, EndMs: p.goneMs})
+	p.goneMs = againMs
+	p.maybe(span.Span{StartMs: deafMs, EndMs: againMs})
 }
 
 // atStation takes a read at a station: the person is in the room, and works there.
@@ -290,6 +291,9 @@ func (p *passage) outside(untilMs int64, comes bool) {
 		p.absent(span.Span{StartMs: out.StartMs, EndMs: from}, p.whyBefore())
 		p.maybe(span.Span{StartMs: from, EndMs: to})
 		p.absent(span.Span{StartMs: to, EndMs: untilMs}, p.whyBefore())
+	case comes && len(p.stays) == 0 && len(deaf) > 0: // came unheard and was read again, for all that is known
+		p.absent(span.Span{StartMs: out.StartMs, EndMs: deaf[0].StartMs}, LateIn)
+		p.maybe(span.Span{StartMs: deaf[0].StartMs, EndMs: untilMs})
 	case comes && len(p.stays) == 0:
 		p.absent(out, LateIn)
 	default:
