@@ -1,6 +1,7 @@
 package hours
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/jishi-telemetry/jishi/internal/registry"
@@ -14,8 +15,11 @@ type activity struct {
 	on    span.Set // switched on, for telling idle from off
 }
 
+// either is when the station proves practice for all that is known.
+func (a activity) either() span.Set { return a.sure.Union(a.maybe) }
+
 // inDoubt is the activity of a station whose reader was not heard of: who worked there may be anybody.
-func (a activity) inDoubt() activity { return activity{maybe: a.sure.Union(a.maybe), on: a.on} }
+func (a activity) inDoubt() activity { return activity{maybe: a.either(), on: a.on} }
 
 // active judges a station for a lesson, by the profile of the course.
 func (r Rule) active(s *Station, profile registry.Profile, lesson span.Span) activity {
@@ -27,7 +31,9 @@ func (r Rule) active(s *Station, profile registry.Profile, lesson span.Span) act
 	}
 	sure := r.shown(s.Running, s.Ready, profile, lesson)
 	either := r.shown(s.Running.Union(s.Unknown), s.Ready, profile, lesson)
-	return activity{sure: sure, maybe: either.Subtract(sure), on: s.Running.Union(s.Ready)}
+	return activity{
+		sure: sure.Clip(lesson), maybe: either.Subtract(sure).Clip(lesson), on: s.Running.Union(s.Ready).Clip(lesson),
+	}
 }
 
 // shown is when a station that did so proves practice.
@@ -44,15 +50,27 @@ func (r Rule) shown(running, ready span.Set, profile registry.Profile, lesson sp
 	return widen(out, r.Dilation.Milliseconds())
 }
 
-// adjoining is the readiness that touches a run, as far as it is near one.
+// adjoining is the readiness that touches a run, as far as it is near that run.
 func adjoining(running, ready span.Set, nearMs int64) span.Set {
 	var out []span.Span
-	for _, s := range ready.Intersect(widen(running, nearMs)) {
-		if slices.ContainsFunc(running, func(r span.Span) bool { return r.StartMs <= s.EndMs && s.StartMs <= r.EndMs }) {
-			out = append(out, s)
+	for _, r := range running {
+		if s, ok := touching(ready, r.StartMs); ok {
+			out = append(out, span.Span{StartMs: max(s.StartMs, r.StartMs-nearMs), EndMs: r.StartMs})
+		}
+		if s, ok := touching(ready, r.EndMs); ok {
+			out = append(out, span.Span{StartMs: r.EndMs, EndMs: min(s.EndMs, r.EndMs+nearMs)})
 		}
 	}
 	return span.NewSet(out...)
+}
+
+// touching is the span of a set that holds an instant or ends there.
+func touching(set span.Set, ms int64) (span.Span, bool) {
+	i, _ := slices.BinarySearchFunc(set, ms, func(s span.Span, ms int64) int { return cmp.Compare(s.EndMs, ms) })
+	if i < len(set) && set[i].StartMs <= ms {
+		return set[i], true
+	}
+	return span.Span{}, false
 }
 
 // windows are the windows of a length, counted from the epoch, in which the set has anything.

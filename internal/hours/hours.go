@@ -17,7 +17,7 @@
 //	computer          switched on, dilated
 //	bench, kitchen    nothing is wanted of machines
 //
-// One station proves the practice of a few trainees at once, and of more those who came first. Who has a station of their
+// One station proves the practice of a few trainees at once, whatever class they are of, and of more those who came first. Who has a station of their
 // own, by a reader there or by the enrolment, is proved by that one alone. For all others the stations prove together at which
 // nobody says who works there.
 //
@@ -74,7 +74,7 @@ const (
 	EarlyLeave        Reason = "EARLY_LEAVE"
 	StationIdle       Reason = "STATION_IDLE"        // switched on, and nobody worked
 	StationOffline    Reason = "STATION_OFFLINE"     // switched off
-	Overcrowded       Reason = "OVERCROWDED"         // others were there first
+	Overcrowded       Reason = "OVERCROWDED"         // others were there first, or have the station by name
 	DailyCap          Reason = "DAILY_CAP"           // the day has no more units
 	OverlapOtherClass Reason = "OVERLAP_OTHER_CLASS" // another lesson has this time already
 	IdentityFail      Reason = "IDENTITY_FAIL"       // a card that was not the person's at the time
@@ -143,7 +143,8 @@ type Station struct {
 	Deaf      span.Set
 }
 
-// Exclusion takes a stretch of a trainee's lesson away, or gives one: the decision of a named person on a correction.
+// Exclusion takes a stretch of a trainee's lesson away, or gives one: the decision of a named person on a correction. It
+// changes nobody else's verdict. Of two that contradict each other the later in Input.Decisions holds.
 type Exclusion struct {
 	Session, Person string
 	Span            span.Span
@@ -176,7 +177,8 @@ type Verdict struct {
 	Session, Person string
 	// Pieces cover the scheduled time without breaks, in order; neighbours that touch differ in reason.
 	Pieces []Piece
-	// Beyond is presence outside the timetable, in order, with the reason OutOfSchedule.
+	// Beyond is presence on the day outside the person's timetable, in order, with the reason OutOfSchedule. It is told once,
+	// by the nearest lesson.
 	Beyond []Piece
 	// PlannedMs is the scheduled time, PresentMs the presence in it, VerifiedMs what counts, PendingMs what waits for a
 	// person to decide. GrantedMs is the part of VerifiedMs that stands on a decision.
@@ -209,8 +211,8 @@ func (v *Verdict) Of(r Reason) span.Set {
 	return span.NewSet(out...)
 }
 
-// HalfUnits returns how many half units a trainee-day of so many milliseconds has: floor(2 × ms / unit). 44 minutes are
-// none and 45 two with units of 45; 22.5 are one.
+// HalfUnits returns how many half units a trainee-day of so many milliseconds has: floor(2 × ms / unit). With units of
+// 45 minutes, 44 minutes are one and 45 are two; 22.5 are one.
 func (r Rule) HalfUnits(ms int64) int64 {
 	if unit := r.Unit.Milliseconds(); unit > 0 {
 		return 2 * ms / unit

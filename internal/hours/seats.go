@@ -7,47 +7,71 @@ import (
 	"github.com/jishi-telemetry/jishi/internal/span"
 )
 
-// claim is a trainee who was there, in order of coming.
-type claim struct {
-	index   int // of the verdict
-	present span.Set
-	firstMs int64
+// bench is stations and the trainees who may work at them.
+type bench struct {
+	stations   int
+	activities []activity
+	claims     []claim
 }
 
-// bench is a station, or several together, that prove the practice of the trainees who work there.
-type bench struct {
-	stations []activity
-	seats    int // at each station; 0 is any number
-	claims   []claim
+// claim is a trainee who was there.
+type claim struct {
+	index   int
+	person  string
+	present span.Set
+	firstMs int64
+	spots   []spot
+	seats   int // at each station, by the trainee's class; 0 is any number
 }
+
+// spot is a station that may prove for a trainee, and the activity by which it does.
+type spot struct{ station, activity int }
 
 // shares is what a bench gives one trainee.
 type shares struct{ sure, maybe, crowded span.Set }
 
 // share gives the seats of each instant to those who came first: first the seats that are proved, then those that may be.
-// It returns what each claim gets, by place in claims.
+// Who can sit at several stations makes room where that helps somebody who cannot. It sorts the claims by coming and
+// returns what each gets, by place in claims.
 func (b *bench) share() []shares {
-	slices.SortStableFunc(b.claims, func(x, y claim) int { return cmp.Compare(x.firstMs, y.firstMs) })
+	slices.SortStableFunc(b.claims, func(x, y claim) int {
+		return cmp.Or(cmp.Compare(x.firstMs, y.firstMs), cmp.Compare(x.person, y.person))
+	})
+	twins := b.twins()
+	s := seating{
+		b: b, proof: make([]proof, len(b.activities)), at: make([]int, len(b.claims)), seated: make([][]int, b.stations),
+		tried: make([]bool, b.stations),
+	}
 	pieces := make([][3][]span.Span, len(b.claims))
 	cuts := b.cuts()
+	got := make([]proof, len(b.claims))
 	for i := 1; i < len(cuts); i++ {
 		piece := span.Span{StartMs: cuts[i-1], EndMs: cuts[i]}
-		sure, maybe := b.at(piece.StartMs)
-		if sure+maybe == 0 {
+		if !s.begin(piece.StartMs) {
 			continue
 		}
+		clear(got)
+		for _, level := range []proof{proved, possible} {
+			s.level = level
+			for k := range b.claims {
+				if got[k] != none || !s.wants(k) || !b.claims[k].present.Contains(piece.StartMs) {
+					continue
+				}
+				// One person in two lessons at once has one seat; which lesson has the time is for apart.
+				if slices.ContainsFunc(twins[k], func(o int) bool { return got[o] == level }) || s.seat(k) {
+					got[k] = level
+				}
+			}
+		}
 		for k := range b.claims {
-			if !b.claims[k].present.Contains(piece.StartMs) {
-				continue
-			}
-			which := 2
 			switch {
-			case sure > 0:
-				which, sure = 0, sure-1
-			case maybe > 0:
-				which, maybe = 1, maybe-1
+			case got[k] == proved:
+				pieces[k][0] = append(pieces[k][0], piece)
+			case got[k] == possible:
+				pieces[k][1] = append(pieces[k][1], piece)
+			case s.wants(k) && b.claims[k].present.Contains(piece.StartMs):
+				pieces[k][2] = append(pieces[k][2], piece)
 			}
-			pieces[k][which] = append(pieces[k][which], piece)
 		}
 	}
 	out := make([]shares, len(b.claims))
@@ -57,22 +81,19 @@ func (b *bench) share() []shares {
 	return out
 }
 
-// at counts the seats of an instant.
-func (b *bench) at(ms int64) (sure, maybe int) {
-	const any = 1 << 30
-	seats := b.seats
-	if seats <= 0 {
-		seats = any
+// twins are each claim's other claims of the same person.
+func (b *bench) twins() [][]int {
+	of := map[string][]int{}
+	for k := range b.claims {
+		of[b.claims[k].person] = append(of[b.claims[k].person], k)
 	}
-	for i := range b.stations {
-		switch {
-		case b.stations[i].sure.Contains(ms):
-			sure += seats
-		case b.stations[i].maybe.Contains(ms):
-			maybe += seats
+	out := make([][]int, len(b.claims))
+	for k := range b.claims {
+		if all := of[b.claims[k].person]; len(all) > 1 {
+			out[k] = all
 		}
 	}
-	return sure, maybe
+	return out
 }
 
 // cuts are the instants at which anything changes, in order.
@@ -83,13 +104,99 @@ func (b *bench) cuts() []int64 {
 			out = append(out, s.StartMs, s.EndMs)
 		}
 	}
-	for i := range b.stations {
-		mark(b.stations[i].sure)
-		mark(b.stations[i].maybe)
+	for i := range b.activities {
+		mark(b.activities[i].sure)
+		mark(b.activities[i].maybe)
 	}
 	for i := range b.claims {
 		mark(b.claims[i].present)
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+// proof is how well a station is known to be active at an instant.
+type proof uint8
+
+const (
+	none proof = iota
+	possible
+	proved
+)
+
+// seating is who sits where at one instant.
+type seating struct {
+	b      *bench
+	proof  []proof // of each activity
+	level  proof   // what a seat needs to have
+	at     []int   // each claim's station, -1 is none
+	seated [][]int // the claims at each station
+	tried  []bool  // stations, in the search for one claim's seat
+}
+
+// begin empties the stations, and reports whether any of them is active.
+func (s *seating) begin(ms int64) (any bool) {
+	for i := range s.b.activities {
+		a := &s.b.activities[i]
+		s.proof[i] = none
+		switch {
+		case a.sure.Contains(ms):
+			s.proof[i], any = proved, true
+		case a.maybe.Contains(ms):
+			s.proof[i], any = possible, true
+		}
+	}
+	if any {
+		for i := range s.at {
+			s.at[i] = -1
+		}
+		for i := range s.seated {
+			s.seated[i] = s.seated[i][:0]
+		}
+	}
+	return any
+}
+
+// wants reports whether any station is active that may prove for the claim.
+func (s *seating) wants(k int) bool {
+	return slices.ContainsFunc(s.b.claims[k].spots, func(x spot) bool { return s.proof[x.activity] != none })
+}
+
+// seat finds a seat for a claim; nobody who has one loses it.
+func (s *seating) seat(k int) bool {
+	clear(s.tried)
+	return s.find(k)
+}
+
+func (s *seating) find(k int) bool {
+	c := &s.b.claims[k]
+	for _, x := range c.spots {
+		if s.open(x) && (c.seats <= 0 || len(s.seated[x.station]) < c.seats) {
+			s.move(k, x.station)
+			return true
+		}
+	}
+	for _, x := range c.spots {
+		if !s.open(x) || len(s.seated[x.station]) > c.seats {
+			continue
+		}
+		s.tried[x.station] = true
+		if slices.ContainsFunc(s.seated[x.station], s.find) {
+			s.move(k, x.station)
+			return true
+		}
+	}
+	return false
+}
+
+func (s *seating) open(x spot) bool { return s.proof[x.activity] >= s.level && !s.tried[x.station] }
+
+// move seats a claim, from another station when it sat at one.
+func (s *seating) move(k, station int) {
+	if from := s.at[k]; from >= 0 {
+		i := slices.Index(s.seated[from], k)
+		s.seated[from] = slices.Delete(s.seated[from], i, i+1)
+	}
+	s.at[k] = station
+	s.seated[station] = append(s.seated[station], k)
 }

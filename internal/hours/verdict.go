@@ -22,7 +22,7 @@ func (p *paper) verdict() Verdict {
 		v.Pieces = appendPiece(v.Pieces, Piece{piece, p.why(piece.StartMs)})
 	}
 	v.PendingMs = v.Ms(DataGap)
-	for _, s := range p.a.Present.Subtract(span.NewSet(p.lesson.Span)) {
+	for _, s := range p.beyond {
 		v.Beyond = append(v.Beyond, Piece{s, OutOfSchedule})
 	}
 	return v
@@ -40,7 +40,7 @@ func appendPiece(out []Piece, p Piece) []Piece {
 func (p *paper) cuts() []int64 {
 	out := p.a.Cuts()
 	for _, set := range []span.Set{
-		p.planned, p.present, p.verified, p.pending, p.off, p.crowded, p.overlap, p.excluded, p.overCap,
+		p.planned, p.present, p.verified, p.pending, p.off, p.crowded, p.unread, p.overlap, p.excluded, p.overCap,
 	} {
 		for _, s := range set {
 			out = append(out, s.StartMs, s.EndMs)
@@ -65,8 +65,17 @@ func (p *paper) why(atMs int64) Reason {
 		return OverlapOtherClass
 	case !p.present.Contains(atMs):
 		return p.absent(atMs)
+	}
+	return p.idle(atMs)
+}
+
+// idle is why nobody who is there is credited with having worked.
+func (p *paper) idle(atMs int64) Reason {
+	switch {
 	case p.crowded.Contains(atMs):
 		return Overcrowded
+	case p.unread.Contains(atMs):
+		return NoBadgeIn
 	case p.off.Contains(atMs):
 		return StationOffline
 	}
@@ -85,10 +94,7 @@ func (p *paper) absent(atMs int64) Reason {
 	case attendance.IdentityFail:
 		return IdentityFail
 	case attendance.ReaderNotHeard: // and nothing was done at the station whoever was there
-		if p.off.Contains(atMs) {
-			return StationOffline
-		}
-		return StationIdle
+		return p.idle(atMs)
 	}
 	return NoBadgeIn
 }

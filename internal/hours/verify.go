@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/jishi-telemetry/jishi/internal/attendance"
-	"github.com/jishi-telemetry/jishi/internal/registry"
 	"github.com/jishi-telemetry/jishi/internal/span"
 )
 
@@ -22,13 +21,13 @@ func Verify(in *Input, r Rule) []Verdict {
 	for i := range in.Attendance {
 		v.papers[i] = v.begin(&in.Attendance[i])
 	}
-	for i := range in.Lessons {
-		v.prove(&in.Lessons[i])
-	}
+	v.theory()
+	v.practices()
 	for _, mine := range v.byPerson() {
-		v.apart(mine)
 		v.decide(mine)
+		v.apart(mine)
 		v.cap(mine)
+		v.beyond(mine)
 	}
 	out := make([]Verdict, len(v.papers))
 	for i := range v.papers {
@@ -58,9 +57,11 @@ type paper struct {
 	granted  span.Set
 	off      span.Set // the station was off, as far as that is known
 	crowded  span.Set
+	unread   span.Set // only stations were active at which readers show others
 	overlap  span.Set
 	excluded span.Set
 	overCap  span.Set
+	beyond   span.Set // presence outside the timetable
 }
 
 func (v *verifier) begin(a *attendance.Attendance) paper {
@@ -69,89 +70,11 @@ func (v *verifier) begin(a *attendance.Attendance) paper {
 	return paper{a: a, lesson: l, planned: planned, present: planned.Intersect(a.Present)}
 }
 
-// prove decides what the presence at one lesson proves.
-func (v *verifier) prove(l *attendance.Lesson) {
-	var mine []int
+// theory decides what presence at theory proves.
+func (v *verifier) theory() {
 	for i := range v.papers {
-		if v.papers[i].lesson == l {
-			mine = append(mine, i)
-		}
-	}
-	if !l.Practice {
-		for _, i := range mine {
-			p := &v.papers[i]
+		if p := &v.papers[i]; !p.lesson.Practice {
 			p.verified, p.pending = p.present, p.planned.Intersect(p.a.Pending)
-		}
-		return
-	}
-	for _, b := range v.benches(l, mine) {
-		v.sit(l, &b)
-	}
-}
-
-// benches puts the trainees of a practice where they work: each at the own station, the others at all of them together.
-func (v *verifier) benches(l *attendance.Lesson, mine []int) []bench {
-	own := map[string][]claim{}
-	var loose []claim
-	for _, i := range mine {
-		p := &v.papers[i]
-		c := claim{index: i, present: p.present}
-		if len(p.a.Stays) > 0 {
-			c.firstMs = p.a.Stays[0].StartMs
-		}
-		if slices.Contains(l.Stations, p.a.Station) {
-			own[p.a.Station] = append(own[p.a.Station], c)
-		} else {
-			loose = append(loose, c)
-		}
-	}
-	var out []bench
-	seats := cmp.Or(l.MaxPerStation, v.rule.PerStation)
-	all := bench{seats: seats, claims: loose}
-	for _, id := range l.Stations {
-		s := v.station(l, id)
-		active := v.rule.active(s, l.Profile, l.Span)
-		if len(own[id]) > 0 {
-			out = append(out, bench{stations: []activity{active}, seats: seats, claims: own[id]})
-		}
-		switch {
-		case s.Registers && len(s.Deaf.Clip(l.Span)) == 0: // who works there was read there
-		case s.Registers:
-			all.stations = append(all.stations, active.inDoubt())
-		case len(own[id]) == 0:
-			all.stations = append(all.stations, active)
-		}
-	}
-	if len(l.Stations) == 0 { // nothing can be crowded, and a course that wants a machine has none that could tell
-		bare := &Station{Bare: true}
-		all.stations, all.seats = []activity{v.rule.active(bare, l.Profile, l.Span)}, 0
-	}
-	return append(out, all)
-}
-
-func (v *verifier) station(l *attendance.Lesson, id string) *Station {
-	if s := v.stations[attendance.Place{Workshop: l.Workshop, Station: id}]; s != nil {
-		return s
-	}
-	return &Station{Bare: true}
-}
-
-// sit lets a bench prove the practice of its trainees.
-func (v *verifier) sit(l *attendance.Lesson, b *bench) {
-	var sure, either, on span.Set
-	for i := range b.stations {
-		sure = sure.Union(b.stations[i].sure)
-		either = either.Union(b.stations[i].sure).Union(b.stations[i].maybe)
-		on = on.Union(b.stations[i].on)
-	}
-	for k, s := range b.share() {
-		p := &v.papers[b.claims[k].index]
-		p.verified, p.crowded = s.sure, s.crowded
-		// Who may have been there may have worked where anybody could.
-		p.pending = s.maybe.Union(p.planned.Intersect(p.a.Pending).Intersect(either))
-		p.off = p.planned.Subtract(on).Subtract(either)
-		if l.Profile == registry.Computer {
-			p.off = p.planned.Subtract(either)
 		}
 	}
 }
@@ -178,16 +101,6 @@ func (v *verifier) byPerson() [][]*paper {
 	return out
 }
 
-// apart gives an instant that two lessons of one person share to the one that began first.
-func (v *verifier) apart(mine []*paper) {
-	var taken span.Set
-	for _, p := range mine {
-		p.overlap = p.verified.Union(p.pending).Intersect(taken)
-		p.verified, p.pending = p.verified.Subtract(taken), p.pending.Subtract(taken)
-		taken = taken.Union(p.verified).Union(p.pending)
-	}
-}
-
 // decide applies what named persons decided.
 func (v *verifier) decide(mine []*paper) {
 	for _, p := range mine {
@@ -209,21 +122,66 @@ func (v *verifier) decide(mine []*paper) {
 	}
 }
 
-// cap takes from a person's day what is over its limit: what comes first counts.
+// apart gives an instant that two lessons of one person share to one of them: to one that has it verified before one for
+// which it is pending, and of two alike to the one that began first.
+func (v *verifier) apart(mine []*paper) {
+	var taken span.Set
+	for _, p := range mine {
+		p.overlap = p.verified.Intersect(taken)
+		p.verified, p.granted = p.verified.Subtract(taken), p.granted.Subtract(taken)
+		taken = taken.Union(p.verified)
+	}
+	for _, p := range mine {
+		p.overlap = p.overlap.Union(p.pending.Intersect(taken))
+		p.pending = p.pending.Subtract(taken)
+		taken = taken.Union(p.pending)
+	}
+}
+
+// cap takes from a person's day what is over its limit: what comes first counts. Pending is only as much as still could.
 func (v *verifier) cap(mine []*paper) {
 	if v.rule.DailyCapUnits <= 0 {
 		return
 	}
 	limit := int64(v.rule.DailyCapUnits) * v.rule.Unit.Milliseconds()
-	var all span.Set
+	var sure, open span.Set
 	for _, p := range mine {
-		all = all.Union(p.verified)
+		sure, open = sure.Union(p.verified), open.Union(p.pending)
 	}
-	over := after(all, limit)
+	over := after(sure, limit).Union(after(open, max(0, limit-sure.Ms())))
 	for _, p := range mine {
-		p.overCap = p.verified.Intersect(over)
-		p.verified, p.granted = p.verified.Subtract(over), p.granted.Subtract(over)
+		p.overCap = p.verified.Union(p.pending).Intersect(over)
+		p.verified, p.granted, p.pending = p.verified.Subtract(over), p.granted.Subtract(over), p.pending.Subtract(over)
 	}
+}
+
+// beyond notes presence outside the person's timetable, once, beside the nearest lesson around which it was seen.
+func (v *verifier) beyond(mine []*paper) {
+	var known span.Set // the timetable, and what is noted already
+	for _, p := range mine {
+		known = known.Union(span.NewSet(p.lesson.Span))
+	}
+	for _, p := range mine {
+		for _, s := range p.a.Present.Subtract(known).Clip(v.in.Day) {
+			if nearest(mine, s) == p {
+				p.beyond = append(p.beyond, s)
+			}
+		}
+		known = known.Union(p.beyond)
+	}
+}
+
+// nearest is the lesson nearest to a stretch outside of all, of those around which it was seen; the earlier of two.
+func nearest(mine []*paper, s span.Span) *paper {
+	var out *paper
+	var least int64
+	for _, p := range mine {
+		away := max(s.StartMs-p.lesson.Span.EndMs, p.lesson.Span.StartMs-s.EndMs)
+		if p.a.Present.Contains(s.StartMs) && (out == nil || away < least) {
+			out, least = p, away
+		}
+	}
+	return out
 }
 
 // after is what is left of a set without its first milliseconds.
