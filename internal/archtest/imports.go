@@ -20,6 +20,7 @@ func levels() [][]string {
 		{"internal/clue", "internal/evaluate"},
 		{"internal/calibrate", "internal/workbook"},
 		{"internal/ledger", "internal/seal"},
+		{"internal/intake"},
 		{"internal/access"},
 		{"internal/settle"},
 		{"firmware-sim/scenario", "firmware-sim/plant", "firmware-sim/voice", "firmware-sim/load"},

@@ -10,6 +10,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/jishi-telemetry/jishi/internal/identity"
 	"github.com/jishi-telemetry/jishi/internal/span"
 	"github.com/jishi-telemetry/jishi/internal/strictyaml"
 	"github.com/jishi-telemetry/jishi/internal/telemetry"
@@ -34,6 +35,12 @@ func (c *checker) base(b *Base, at place) {
 	at.field("name").name(b.Name, true)
 	at.field("name_en").name(b.NameEN, false)
 	at.field("tier").oneOf(string(b.Tier), string(TierLead), string(TierRegional), string(TierLocal))
+	at.field("reporter").name(b.Reporter, false)
+	if b.CreditCode != "" {
+		if fault := identity.CheckCreditCode(b.CreditCode); fault != nil {
+			at.field("credit_code").bad(b.CreditCode, fault.Zh, fault.En)
+		}
+	}
 	c.districts(b, at)
 	c.bridges(b, at)
 	c.hours(b.Hours, at)

@@ -32,6 +32,8 @@ type Base struct {
 	Name       string // Chinese
 	NameEN     string
 	Tier       Tier
+	CreditCode string `json:",omitempty"` // 统一社会信用代码 (GB 32100) of who runs it, "" when it is not known
+	Reporter   string `json:",omitempty"` // 填报单位, "" when it is not known
 	Districts  []District
 	Bridges    []Bridge
 	Hours      []Hours

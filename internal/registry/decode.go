@@ -15,6 +15,7 @@ import (
 func decodeBase(o *object) Base {
 	return Base{
 		Code: o.text("code"), Name: o.text("name"), NameEN: o.text("name_en"), Tier: Tier(o.text("tier")),
+		CreditCode: o.text("credit_code"), Reporter: o.text("reporter"),
 		Districts:  list(o, "districts", decodeDistrict),
 		Bridges:    list(o, "bridges", decodeBridge),
 		Hours:      list(o, "hours", decodeHours),

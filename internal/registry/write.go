@@ -36,7 +36,8 @@ func (e *emitter) line(indent int, text string) {
 
 func (e *emitter) base(b *Base) {
 	e.line(2, "- code: "+strictyaml.Quote(b.Code))
-	e.texts(4, pair{"name", b.Name}, pair{"name_en", b.NameEN}, pair{"tier", string(b.Tier)})
+	e.texts(4, pair{"name", b.Name}, pair{"name_en", b.NameEN}, pair{"tier", string(b.Tier)},
+		pair{"credit_code", b.CreditCode}, pair{"reporter", b.Reporter})
 	items(e, 4, "districts", b.Districts, func(d District) flow { return flow{}.text("code", d.Code).valid(d.Valid) })
 	if len(b.Bridges) > 0 {
 		e.line(4, "bridges:")
