@@ -18,8 +18,8 @@ import (
 // other rates.
 const RatesVersion = "rates/1"
 
-// maxRateDays bounds a period: three years.
-const maxRateDays = 3 * 366
+// MaxRateDays is the longest period that rates are given for: three years.
+const MaxRateDays = 3 * 366
 
 // RatesQuery says for what the rates are, and hands in what the evidence store does not have. What is nil is not known, and
 // the rates that rest on it are withheld.
@@ -126,8 +126,8 @@ func (s *Settler) equipment(q *RatesQuery) ([]registry.Equipment, error) {
 	if _, ok := s.registry.Base(q.Base); !ok {
 		return nil, registry.ErrUnknown
 	}
-	if q.To.Before(q.From) || q.From.Add(maxRateDays-1).Before(q.To) {
-		return nil, fmt.Errorf("period from %s to %s: want at least one day and at most %d", q.From, q.To, maxRateDays)
+	if q.To.Before(q.From) || q.From.Add(MaxRateDays-1).Before(q.To) {
+		return nil, fmt.Errorf("period from %s to %s: want at least one day and at most %d", q.From, q.To, MaxRateDays)
 	}
 	if q.Roster != nil && q.Roster.Base() != q.Base {
 		return nil, fmt.Errorf("the roster is of base %q", q.Roster.Base())

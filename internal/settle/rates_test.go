@@ -59,14 +59,21 @@ func rate(r *usage.Rates, id string) string {
 		if n.ID != id {
 			continue
 		}
-		num, _, _ := n.Numerator.Shown()
-		den, _, _ := n.Denominator.Shown()
+		of := amount(n.Numerator) + "/" + amount(n.Denominator)
 		if n.Value == nil {
-			return fmt.Sprintf("%.3f/%.3f %s", num, den, n.Why)
+			return of + " " + string(n.Why)
 		}
-		return fmt.Sprintf("%.3f/%.3f=%.4f", num, den, *n.Value)
+		return fmt.Sprintf("%s=%.4f", of, *n.Value)
 	}
 	return "no such rate"
+}
+
+func amount(q usage.Quantity) string {
+	if q.Unknown {
+		return "?"
+	}
+	v, _, _ := q.Shown()
+	return fmt.Sprintf("%.3f", v)
 }
 
 func wantRates(t *testing.T, r *usage.Rates, want map[string]string) {
@@ -115,7 +122,7 @@ func TestRatesOfAWeek(t *testing.T) {
 		"shared":              "2.417/3.417=0.7073",
 		"completeness":        "42.500/42.500=1.0000",
 		"online":              "42.500/42.500=1.0000",
-		"energy_per_trainee":  "0.000/9.000 no_energy",
+		"energy_per_trainee":  "?/9.000 no_energy",
 	})
 	if m.Days != 5 || m.Window != between("00:00", "03-07 00:00") || len(m.Digest) != 64 || len(m.Notes) > 0 {
 		t.Errorf("machine %+v", m)
@@ -143,10 +150,10 @@ func TestRatesWithoutRoster(t *testing.T) {
 	for name, roster := range map[string]*registry.Roster{"none": nil, "empty": registry.EmptyRoster(testBase)} {
 		got := w.rates(week(roster))
 		wantRates(t, &got.Machines[0].Rates, map[string]string{
-			"quota": "0.000/19.178 no_timetable", "calendar": "0.000/42.500 no_timetable", "opening": "8.500/42.500=0.2000",
-			"timetable": "0.000/0.000 no_timetable", "on": "120.000/42.500=2.8235", "idle_run": "0.000/120.000 presence_unknown",
-			"trainee_per_machine": "0.000/0.000 no_timetable", "availability": "5.000/5.000 faults_unknown",
-			"shared": "0.000/0.000 no_timetable", "online": "42.500/42.500=1.0000",
+			"quota": "?/19.178 no_timetable", "calendar": "?/42.500 no_timetable", "opening": "8.500/42.500=0.2000",
+			"timetable": "?/? no_timetable", "on": "120.000/42.500=2.8235", "idle_run": "?/120.000 presence_unknown",
+			"trainee_per_machine": "?/? no_timetable", "availability": "?/? faults_unknown",
+			"shared": "?/? no_timetable", "online": "42.500/42.500=1.0000",
 		})
 		if got.Machines[0].Rates.IdleRunMs != nil || got.StationUse.Why != usage.WhyNoVerified {
 			t.Errorf("%s: unattended %v, station use %+v", name, got.Machines[0].Rates.IdleRunMs, got.StationUse)
@@ -170,7 +177,7 @@ func TestRatesRefuseAnUnpublishedCalendar(t *testing.T) {
 	q.Verified = &settle.Verified{Stations: map[settle.Place]int64{}, Coverage: 1}
 	got := w.rates(q)
 	wantRates(t, &got.Machines[0].Rates, map[string]string{
-		"calendar": "0.000/0.000 calendar_unpublished", "on": "24.000/0.000 calendar_unpublished",
+		"calendar": "0.000/? calendar_unpublished", "on": "24.000/? calendar_unpublished",
 		"quota": "0.000/3.836=0.0000", "opening": "24.000/8.000=3.0000",
 	})
 	if got.StationUse.Why != usage.WhyCalendar || !got.Provisional {
@@ -349,7 +356,7 @@ func TestRatesTellFaults(t *testing.T) {
 		state  string
 		want   string
 	}{
-		"no word for it":     {func(*registry.Base) {}, "READY", "5.000/5.000 faults_unknown"},
+		"no word for it":     {func(*registry.Base) {}, "READY", "?/? faults_unknown"},
 		"a word of its own":  {func(b *registry.Base) { b.Equipment[0].Signal.States = map[string]string{"BROKEN": "fault"} }, "READY", "5.000/5.000=1.0000"},
 		"the native dialect": {func(b *registry.Base) { b.Devices[0].Dialect = "native" }, "READY", "5.000/5.000=1.0000"},
 		"one was seen":       {func(*registry.Base) {}, "FAULT", "0.000/5.000=0.0000"},

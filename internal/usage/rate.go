@@ -1,6 +1,7 @@
 package usage
 
 import (
+	"cmp"
 	"math/big"
 )
 
@@ -44,6 +45,8 @@ type Quantity struct {
 	Unit   Unit
 	Amount int64
 	Parts  int64
+	// Unknown says that nobody knows the amount, or only a part of it: it must not be shown as an amount.
+	Unknown bool
 }
 
 // Shown returns the quantity as a reader sees it: hours, trainee-hours, station-hours, device-days or kWh, with the unit's
@@ -61,6 +64,12 @@ func (q Quantity) exact() *big.Rat {
 }
 
 func (q Quantity) positive() bool { return q.Amount > 0 }
+
+// unless is the quantity, unknown when there is a reason.
+func (q Quantity) unless(why ...Why) Quantity {
+	q.Unknown = cmp.Or(why...) != WhyGiven
+	return q
+}
 
 // Why says why a rate is withheld.
 type Why string
@@ -126,7 +135,7 @@ func (w Why) Text() (zh, en string) {
 	return "数据不足", "too little data"
 }
 
-// Rate is one rate with all that is needed to judge it. Every number in it is known even where the rate is withheld.
+// Rate is one rate with all that is needed to judge it. What is known of it is known even where the rate is withheld.
 type Rate struct {
 	Numerator, Denominator Quantity
 	// Value is Numerator/Denominator in the units in which they are shown, 0 or more and not cut at 1; nil when the rate is

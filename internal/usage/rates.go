@@ -102,31 +102,38 @@ func hours(ms int64) Quantity { return Quantity{Unit: UnitMs, Amount: ms, Parts:
 // use computes what rests on effective time.
 func (m *measurer) use() {
 	f, a := m.f, &m.r.Attribution
-	effective, noTimetable := hours(a.Ms()), when(!f.Timetable, WhyNoTimetable)
-	workMs := f.Workdays.Subtract(f.Maintenance).Ms()
+	noTimetable := when(!f.Timetable, WhyNoTimetable)
+	effective := hours(a.Ms()).unless(noTimetable)
+	work := hours(f.Workdays.Subtract(f.Maintenance).Ms()).unless(f.WorkdaysWhy)
 	m.r.Quota = m.rate(effective, f.quota(), m.booked, noTimetable)
-	m.r.Calendar = m.rate(effective, hours(workMs), m.booked, noTimetable, f.WorkdaysWhy)
-	m.r.Timetable = m.rate(hours(a.ScheduledEffectiveMs), hours(a.ScheduledMs), part(a.ScheduledKnownMs, a.ScheduledMs), noTimetable)
-	m.r.Shared = m.rate(hours(outside(a, m.o.Outside)), effective, m.booked, noTimetable)
+	m.r.Calendar = m.rate(effective, work, m.booked, noTimetable, f.WorkdaysWhy)
+	scheduled := m.coverage
+	if a.ScheduledMs > 0 {
+		scheduled = part(a.ScheduledKnownMs, a.ScheduledMs)
+	}
+	m.r.Timetable = m.rate(hours(a.ScheduledEffectiveMs).unless(noTimetable), hours(a.ScheduledMs).unless(noTimetable),
+		scheduled, noTimetable)
+	m.r.Shared = m.rate(hours(outside(a, m.o.Outside)).unless(noTimetable), effective, m.booked, noTimetable)
 }
 
 // time computes what rests on the states alone.
 func (m *measurer) time() {
 	f, t := m.f, &m.r.Totals
-	m.r.Opening = m.rate(hours(t.RunningMs), hours(t.OpeningMs), m.coverage, f.HoursWhy)
-	m.r.On = m.rate(hours(m.r.OnMs), hours(f.Workdays.Ms()), m.coverage, f.WorkdaysWhy)
+	m.r.Opening = m.rate(hours(t.RunningMs), hours(t.OpeningMs).unless(f.HoursWhy), m.coverage, f.HoursWhy)
+	m.r.On = m.rate(hours(m.r.OnMs), hours(f.Workdays.Ms()).unless(f.WorkdaysWhy), m.coverage, f.WorkdaysWhy)
 
 	idle, told := f.idleRunning()
 	exempt := f.Profile == registry.Thermal
 	if f.Presence != nil && !exempt {
 		m.r.IdleRunMs = &idle
 	}
-	m.r.IdleRun = m.rate(hours(idle), hours(m.r.OnMs), min(m.coverage, part(told, t.RunningMs)),
-		when(exempt, WhyNotApplicable), when(f.Presence == nil, WhyNoPresence))
+	why := cmp.Or(when(exempt, WhyNotApplicable), when(f.Presence == nil, WhyNoPresence))
+	m.r.IdleRun = m.rate(hours(idle).unless(why), hours(m.r.OnMs), min(m.coverage, part(told, t.RunningMs)), why)
 
 	days, known, available := f.availability(m.o.Floor)
-	m.r.Availability = m.rate(deviceDays(available), deviceDays(known), part(known, days),
-		when(!f.TellsFault && f.Outages == nil, WhyNoFaults), f.HoursWhy, when(known == 0 && days > 0, WhyLowCoverage))
+	why = cmp.Or(when(!f.TellsFault && f.Outages == nil, WhyNoFaults), f.HoursWhy)
+	m.r.Availability = m.rate(deviceDays(available).unless(why), deviceDays(known).unless(why), part(known, days),
+		why, when(known == 0 && days > 0, WhyLowCoverage))
 }
 
 func deviceDays(n int64) Quantity { return Quantity{Unit: UnitDeviceDays, Amount: n, Parts: 1} }
@@ -145,35 +152,40 @@ func (m *measurer) data() {
 	if f.Online != nil {
 		online = expected.Intersect(*f.Online).Ms()
 	}
-	m.r.Online = m.rate(hours(online), hours(expectedMs), 1, when(f.Online == nil, WhyNoLink))
+	noLink := when(f.Online == nil, WhyNoLink)
+	m.r.Online = m.rate(hours(online).unless(noLink), hours(expectedMs), 1, noLink)
 }
 
 // people computes what rests on verified hours.
 func (m *measurer) people() {
-	f, effective := m.f, m.r.Attribution.Ms()
-	verified := Quantity{Unit: UnitTraineeMs, Parts: 1}
-	if f.VerifiedMs != nil {
-		verified.Amount = *f.VerifiedMs
-	}
-	noVerified := when(f.VerifiedMs == nil, WhyNoVerified)
-	m.r.TraineePerMachine = m.rate(verified, hours(effective), min(m.booked, f.VerifiedCoverage),
-		when(!f.Timetable, WhyNoTimetable), noVerified)
+	f := m.f
+	verified, noVerified := trainees(f.VerifiedMs)
+	noTimetable := when(!f.Timetable, WhyNoTimetable)
+	m.r.TraineePerMachine = m.rate(verified, hours(m.r.Attribution.Ms()).unless(noTimetable), min(m.booked, f.VerifiedCoverage),
+		noTimetable, noVerified)
 
-	drawn, covered := Quantity{Unit: UnitMilliWh, Parts: 1}, 0.0
+	noEnergy := when(f.Energy == nil, WhyNoEnergy)
+	drawn, covered := Quantity{Unit: UnitMilliWh, Parts: 1}.unless(noEnergy), 0.0
 	if f.Energy != nil {
 		drawn.Amount, covered = f.Energy.MilliWh, f.Energy.Coverage()
 	}
-	m.r.EnergyPerTrainee = m.rate(drawn, verified, min(covered, f.VerifiedCoverage), when(f.Energy == nil, WhyNoEnergy), noVerified)
+	m.r.EnergyPerTrainee = m.rate(drawn, verified, min(covered, f.VerifiedCoverage), noEnergy, noVerified)
+}
+
+// trainees is verified time as a quantity, or why there is none.
+func trainees(verifiedMs *int64) (Quantity, Why) {
+	why := when(verifiedMs == nil, WhyNoVerified)
+	q := Quantity{Unit: UnitTraineeMs, Parts: 1}.unless(why)
+	if verifiedMs != nil {
+		q.Amount = *verifiedMs
+	}
+	return q, why
 }
 
 // StationUse is 工位利用率, U_w = Σ verified trainee-hours at stations ÷ (stations × workdays × opening hours) [P]. openMs is
 // Σ over stations of the opening hours on working days; verifiedMs is nil when hours were not verified; coverage is the
 // part of the trainees' time that is not pending. It may exceed 1: several trainees share a station.
 func StationUse(verifiedMs *int64, openMs int64, coverage, floor float64, why Why) Rate {
-	verified := Quantity{Unit: UnitTraineeMs, Parts: 1}
-	if verifiedMs != nil {
-		verified.Amount = *verifiedMs
-	}
-	return NewRate(verified, Quantity{Unit: UnitStationMs, Amount: openMs, Parts: 1}, coverage, floor,
-		cmp.Or(why, when(verifiedMs == nil, WhyNoVerified)))
+	verified, noVerified := trainees(verifiedMs)
+	return NewRate(verified, Quantity{Unit: UnitStationMs, Amount: openMs, Parts: 1}.unless(why), coverage, floor, cmp.Or(why, noVerified))
 }

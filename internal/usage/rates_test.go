@@ -278,9 +278,14 @@ func shown(r *usage.Rates) map[string]string {
 }
 
 func shownRate(r usage.Rate) string {
-	num, _, _ := r.Numerator.Shown()
-	den, _, _ := r.Denominator.Shown()
-	out := fmt.Sprintf("%.4f / %.4f", num, den)
+	amount := func(q usage.Quantity) string {
+		if q.Unknown {
+			return "?"
+		}
+		v, _, _ := q.Shown()
+		return fmt.Sprintf("%.4f", v)
+	}
+	out := amount(r.Numerator) + " / " + amount(r.Denominator)
 	if r.Value != nil {
 		return fmt.Sprintf("%s = %.4f at %.4f", out, *r.Value, r.Coverage)
 	}
