@@ -110,7 +110,7 @@ func (s *Server) setRoles(ctx context.Context, in *setRolesInput) (*oneTime, err
 // knownBases refuses a role at a base that is not there: it would be a typing mistake that nobody notices.
 func (s *Server) knownBases(roles []RoleAt) error {
 	for _, r := range roles {
-		if _, ok := s.o.Registry.Base(r.Base); !ok && r.Base != access.City {
+		if _, ok := s.world().Registry.Base(r.Base); !ok && r.Base != access.City {
 			return badInput("body.roles", "没有登记此基地", "no such base")
 		}
 	}
@@ -173,6 +173,9 @@ func (s *Server) addToken(ctx context.Context, in *addTokenInput) (*tokenOutput,
 	c := callerOf(ctx)
 	if err := bySession(c); err != nil {
 		return nil, err
+	}
+	if c.MustChange {
+		return nil, mustChange() // a token would be a way around it
 	}
 	n := access.NewToken{Name: in.Body.Name, Grants: grantsOf(in.Body.Roles), For: time.Duration(in.Body.Days) * 24 * time.Hour}
 	text, t, err := s.o.Access.AddToken(ctx, c.Actor(), c.Account, n)

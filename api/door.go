@@ -140,7 +140,7 @@ func (s *Server) permitted(ctx huma.Context, c caller, permission access.Permiss
 	case permission == access.Self:
 		return nil
 	case c.MustChange:
-		return huma.Error403Forbidden("请先修改一次性口令 (change the one-time password first)")
+		return mustChange()
 	}
 	allowed := false
 	switch where {
@@ -178,6 +178,10 @@ func ofTheData(p access.Permission) bool {
 	return !slices.Contains([]access.Permission{
 		access.Public, access.Self, access.ViewAccounts, access.ManageAccounts, access.ManageSecurity, access.ReadAudit,
 	}, p)
+}
+
+func mustChange() error {
+	return huma.Error403Forbidden("请先修改一次性口令 (change the one-time password first)")
 }
 
 func unauthenticated(detail string) error {

@@ -195,6 +195,7 @@ func TestAccountsFromTheFirstRunOn(t *testing.T) {
 	}
 	admin := logIn("admin", one)
 	want(admin.do(t, http.MethodGet, "/api/v1/accounts", ""), 403)
+	want(admin.do(t, http.MethodPost, "/api/v1/tokens", `{"name":"around it","roles":[{"role":"system-admin","base":"*"}]}`), 403)
 	want(admin.do(t, http.MethodPost, "/api/v1/me/password", fmt.Sprintf(`{"old":"x","new":%q}`, password)), 422)
 	change(admin, one, password)
 	var made struct {

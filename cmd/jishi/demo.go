@@ -53,7 +53,7 @@ func (p *process) upScenario(ctx context.Context, s *scenario.Scenario, cmd *cob
 	}
 	p.stack.Add("demo data", func(context.Context) error { return os.RemoveAll(dir) })
 	base := &s.Bases[0]
-	p.c.dir, p.base, p.replay = dir, base.Code, true
+	p.c.dir, p.base, p.replay, p.demo = dir, base.Code, true, true
 	s.FromMs, s.Days = s.DayOf(p.now().AddDate(0, 0, -1).UnixMilli()), liveDays
 	simulation, err := sim.NewSimulation(s)
 	if err != nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -12,7 +11,9 @@ import (
 func newServe() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "serve", Short: "Serve the API and the board 接口与看板", Args: cobra.NoArgs,
-		Long: "Serves figures from the evidence store and the ledger on --http.addr, and keeps the ledger settled.",
+		Long: "Serves figures from the evidence store and the ledger on --http.addr, and keeps the ledger settled.\n" +
+			"Whoever calls has to log in (--access.required): the first start makes the account admin and shows its one-time\n" +
+			"password once; `jishi account` makes the others. 首次启动生成管理员 admin，一次性口令只显示一次。",
 	}
 	c := withSettings(cmd)
 	cmd.RunE = processCommand(c, (*process).serve)
@@ -20,6 +21,7 @@ func newServe() *cobra.Command {
 }
 
 func (p *process) serve(ctx context.Context, cmd *cobra.Command) error {
+	p.asks = true
 	if err := p.c.makeDir(); err != nil {
 		return err
 	}
@@ -44,6 +46,5 @@ func (p *process) serve(ctx context.Context, cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "机时看板 board: %s\n", url)
-	return err
+	return p.sayBoard(cmd.OutOrStdout(), url)
 }

@@ -27,6 +27,7 @@ const (
 // topFlags say what to watch, and how.
 type topFlags struct {
 	server, base, lang string
+	tokenFile          string
 	every              time.Duration
 	once               bool
 }
@@ -43,6 +44,7 @@ func newTop() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&f.server, "server", "http://127.0.0.1:8080", "address of the server")
 	cmd.Flags().StringVar(&f.base, "base", "", "code of the base; may be left out when the server has one")
+	cmd.Flags().StringVar(&f.tokenFile, "token-file", "", "file with an API token, for a server that asks who calls (jishi account token add) 接口令牌文件")
 	cmd.Flags().DurationVar(&f.every, "every", 2*time.Second, "how often to ask, at least 500ms")
 	cmd.Flags().BoolVar(&f.once, "once", false, "print one plain table and exit")
 	cmd.Flags().StringVar(&f.lang, "lang", langZH, "zh or en")
@@ -79,7 +81,11 @@ func (f *topFlags) client() (*boardClient, error) {
 	if f.every < leastEvery {
 		return nil, fmt.Errorf("--every %s: want at least %s", f.every, leastEvery)
 	}
-	return newBoardClient(f.server, f.base)
+	c, err := newBoardClient(f.server, f.base)
+	if err == nil && f.tokenFile != "" {
+		err = c.useToken(f.tokenFile)
+	}
+	return c, err
 }
 
 // topOnce prints the whole board as plain text.

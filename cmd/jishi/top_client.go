@@ -8,10 +8,14 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/jishi-telemetry/jishi/api"
+	"github.com/jishi-telemetry/jishi/internal/access"
+	"github.com/jishi-telemetry/jishi/internal/obs"
 )
 
 const (
@@ -24,6 +28,7 @@ const (
 type boardClient struct {
 	server *url.URL
 	base   string // "" until the server has said which is its only one
+	token  obs.Secret
 	http   *http.Client
 }
 
@@ -33,6 +38,20 @@ func newBoardClient(server, base string) (*boardClient, error) {
 		return nil, fmt.Errorf("--server %q: want an address such as http://127.0.0.1:8080", server)
 	}
 	return &boardClient{server: u, base: base, http: &http.Client{Timeout: boardTimeout}}, nil
+}
+
+// useToken reads the API token that the client shows from now on.
+func (c *boardClient) useToken(path string) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("--token-file: %w", err)
+	}
+	token := strings.TrimSpace(string(text))
+	if !strings.HasPrefix(token, access.TokenPrefix) || strings.ContainsFunc(token, unicode.IsSpace) {
+		return fmt.Errorf("--token-file %s: 应只含一个令牌 want one token, as `jishi account token add` shows it", path)
+	}
+	c.token = obs.Secret(token)
+	return nil
 }
 
 // board returns what every machine is doing now. Its texts are printable.
@@ -81,6 +100,9 @@ func (c *boardClient) get(ctx context.Context, into any, path ...string) error {
 		return fmt.Errorf("ask %s: %w", address, err)
 	}
 	req.Header.Set("Accept", "application/json")
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token.Reveal())
+	}
 	resp, err := c.http.Do(req)
 	if err != nil {
 		// What went wrong comes first: the banner has one line, and the address is the user's own.

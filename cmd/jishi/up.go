@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/ed25519"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -67,8 +66,7 @@ func (p *process) up(ctx context.Context, cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "机时看板 board: %s\n", url)
-	return err
+	return p.sayBoard(cmd.OutOrStdout(), url)
 }
 
 // upLinger is how long frames wait within one process, where bytes cost nothing and a board may be watched.

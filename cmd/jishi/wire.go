@@ -44,6 +44,10 @@ type process struct {
 	guard      *guard        // of its broker, once that has started
 	uplinkAddr string        // where its bridge meets the collector, when that is not the broker itself
 	linger     time.Duration // how long its bridge's frames wait when no setting says so; 0 is the bridge's own default
+
+	demo          bool       // it lives in a directory that its end removes
+	asks          bool       // its API asks who calls, unless a setting says otherwise
+	firstPassword obs.Secret // of the account that this start made, "" when there was one
 }
 
 // processCommand is the RunE of a command that runs until it is told to end; start is a method of process.
@@ -210,11 +214,15 @@ func bridgeKeys(reg *registry.Live, own map[string]ed25519.PublicKey) func(base,
 // startServer serves the API and the board, and returns where.
 func (p *process) startServer(ctx context.Context, store evidence.Store, reg *registry.Registry, cal *calendar.Calendar, l *ledger.Ledger) (string, error) {
 	settler := settle.New(store, reg, cal)
-	server, err := api.New(api.Options{
+	o := api.Options{
 		Settler: settler, Registry: reg, Calendar: cal, Store: store, Ledger: l,
 		Ready: map[string]func(context.Context) error{"evidence": store.Ping, "ledger": l.Ping}, Gatherer: p.metrics, Registerer: p.metrics,
 		Floor: p.c.floor(), Version: obs.ReadBuild().Version, Logger: p.log.With("part", "api"),
-	})
+	}
+	if err := p.openDoor(ctx, l, &o); err != nil {
+		return "", err
+	}
+	server, err := api.New(o)
 	if err != nil {
 		return "", err
 	}

@@ -103,15 +103,16 @@ func roomFor(ctx context.Context, tx *sql.Tx, owner Account, t Token) error {
 	return nil
 }
 
-// ByToken returns who the token speaks for; the error is ErrRefused when it has ended, was revoked or never was.
+// ByToken returns who the token speaks for; the error is ErrRefused when it has ended, was revoked or never was. Whether its
+// owner still has a one-time password does not matter: a program's account may never log in.
 func (a *Access) ByToken(ctx context.Context, text string) (*Principal, error) {
 	hash, now := sha256.Sum256([]byte(text)), a.nowMs()
 	p := &Principal{}
 	var id string
 	var used int64
-	err := a.db.QueryRowContext(ctx, `SELECT t.id, t.name, t.used_ms, a.name, a.display, a.must_change FROM token AS t JOIN account AS a ON a.name = t.account
+	err := a.db.QueryRowContext(ctx, `SELECT t.id, t.name, t.used_ms, a.name, a.display FROM token AS t JOIN account AS a ON a.name = t.account
 		WHERE t.hash = ? AND t.revoked_ms = 0 AND t.expires_ms > ? AND a.disabled = 0`,
-		hash[:], now).Scan(&id, &p.Token, &used, &p.Account, &p.Display, &p.MustChange)
+		hash[:], now).Scan(&id, &p.Token, &used, &p.Account, &p.Display)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, ErrRefused
 	}
