@@ -56,8 +56,8 @@ func newRoot() *cobra.Command {
 	})
 	root.AddCommand(
 		newUp(), newBridge(), newCollect(), newServe(), newCity(), newSim(),
-		newUsage(), newFrames(), newCalibrate(), newTop(), newDoctor(), newVersion(),
-		newDevice(), newAccount(), newMap(),
+		newUsage(), newRates(), newHours(), newExplain(), newImport(), newFrames(), newCalibrate(), newTop(), newDoctor(), newVersion(),
+		newDevice(), newAccount(), newMap(), newPeople(),
 	)
 	strictArgs(root)
 	return root

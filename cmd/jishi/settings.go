@@ -24,12 +24,13 @@ func settingsTable() []config.Setting {
 		sealer  = []string{"up", "bridge", "frames", "doctor"}
 		city    = []string{"up", "collect", "doctor"}
 		web     = []string{"up", "serve", "doctor"}
-		kept    = append([]string{"account"}, web...)
-		stores  = []string{"up", "collect", "serve", "usage", "calibrate", "doctor"}
-		places  = []string{"up", "collect", "serve", "usage", "calibrate", "frames", "doctor"}
+		kept    = append([]string{"account", "hours", "explain", "import"}, web...)
+		stores  = []string{"up", "collect", "serve", "usage", "rates", "hours", "explain", "calibrate", "doctor"}
+		places  = []string{"up", "collect", "serve", "usage", "rates", "hours", "explain", "import", "calibrate", "frames", "doctor"}
 		lone    = []string{"up", "bridge", "collect"}
 		live    = []string{"up", "bridge", "collect", "serve"}
-		rated   = []string{"up", "serve", "usage", "doctor"}
+		rated   = []string{"up", "serve", "usage", "rates", "doctor"}
+		people  = []string{"people", "import"}
 	)
 	return []config.Setting{
 		{Name: "data.dir", Kind: config.Path, Default: "jishi-data", Help: "Directory for everything that is kept.", HelpZh: "存放全部数据的目录。"},
@@ -77,6 +78,10 @@ func settingsTable() []config.Setting {
 		{Name: "influx.bucket", Kind: config.String, Default: "jishi", Commands: stores, Help: "Bucket (2.x), or database/retention-policy (1.8).", HelpZh: "存储桶（2.x），或 数据库/保留策略（1.8）。"},
 		{Name: "influx.token", Kind: config.Secret, Commands: stores, Help: "Token (2.x), or user:password (1.8).", HelpZh: "令牌（2.x），或 用户:密码（1.8）。"},
 		{Name: "ledger.path", Kind: config.Path, Commands: kept, Help: "SQLite file of the ledger; default ledger.db in the data directory.", HelpZh: "结算台账（SQLite）文件；默认为数据目录下的 ledger.db。"},
+		{Name: "identity.key", Kind: config.Path, Commands: people, Help: "The keys for names and ID numbers, made at the first import of people; default identity.key in the data directory. Back it up apart from the ledger.", HelpZh: "姓名与证件号的加密密钥，首次导入人员时生成；默认为数据目录下的 identity.key。请与台账分开备份。"},
+		{Name: "identity.keyring", Kind: config.Secret, Commands: people, Help: "The text of those keys, in place of the file: for a vault that hands secrets out as environment variables or mounted files.", HelpZh: "上述密钥的内容，代替密钥文件；用于由密钥管理系统以环境变量或挂载文件下发的场合。"},
+		{Name: "identity.years-with-hours", Kind: config.Int, Default: "10", Min: "1", Max: "100", Commands: people, Help: "Years after the last session that the identity of who took part is kept.", HelpZh: "上过课的人员，身份信息自最后一次课起保存的年数。"},
+		{Name: "identity.years-without-hours", Kind: config.Int, Default: "3", Min: "1", Max: "100", Commands: people, Help: "Years that the identity of who never took part is kept.", HelpZh: "从未上课的人员，身份信息自登记起保存的年数。"},
 		{Name: "usage.min-coverage-percent", Kind: config.Int, Default: "90", Min: "0", Max: "100", Commands: rated, Help: "Coverage below which a rate is withheld.", HelpZh: "数据完整率低于此值（%）时不给出使用率。"},
 		{Name: "http.addr", Kind: config.Addr, Default: "127.0.0.1:8080", Commands: web, Help: "Where the API and the board are served.", HelpZh: "接口与看板的监听地址。"},
 		{Name: "access.required", Kind: config.Bool, Commands: web, Help: "Whether the API and the board ask who calls; default true for serve, and for up where http.addr is off the loopback. Once there are accounts they always do.", HelpZh: "接口与看板是否要求登录；serve 默认要求，up 仅在 http.addr 对外时默认要求。有账号之后一律要求。"},
