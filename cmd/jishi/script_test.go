@@ -25,7 +25,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", RequireUniqueNames: true, RequireExplicitExec: true, UpdateScripts: *update,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "citybroker": cityBroker, "sendframes": sendFrames, "makelog": makeLog, "makestore": makeStore, "makeregistry": makeRegistry, "flip": flip, "cut": cut,
+			"exits": exits, "citybroker": cityBroker, "sendframes": sendFrames, "makelog": makeLog, "makestore": makeStore, "makeregistry": makeRegistry, "makepeople": makePeople, "flip": flip, "cut": cut,
 		},
 	})
 }

@@ -61,9 +61,10 @@ type Swap struct {
 
 // The actions that are recorded.
 const (
-	ActionUnmask = "identity.unmask"
-	ActionPurge  = "identity.purge"
-	ActionReseal = "identity.reseal"
+	ActionUnmask = "people.unmask"
+	ActionPurge  = "people.purge"
+	ActionReseal = "people.reseal"
+	ActionKeys   = "people.keys" // a key was added, or old ones were dropped
 )
 
 // Entry is what is recorded of an act. It holds no identity.
