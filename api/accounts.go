@@ -110,7 +110,7 @@ func (s *Server) setRoles(ctx context.Context, in *setRolesInput) (*oneTime, err
 // knownBases refuses a role at a base that is not there: it would be a typing mistake that nobody notices.
 func (s *Server) knownBases(roles []RoleAt) error {
 	for _, r := range roles {
-		if _, ok := s.o.Registry.Base(r.Base); !ok && r.Base != access.City {
+		if _, ok := s.world().Registry.Base(r.Base); !ok && r.Base != access.City {
 			return badInput("body.roles", "没有登记此基地", "no such base")
 		}
 	}

@@ -24,6 +24,7 @@ import (
 	"github.com/jishi-telemetry/jishi/internal/access"
 	"github.com/jishi-telemetry/jishi/internal/calendar"
 	"github.com/jishi-telemetry/jishi/internal/evidence"
+	"github.com/jishi-telemetry/jishi/internal/hours"
 	"github.com/jishi-telemetry/jishi/internal/ledger"
 	"github.com/jishi-telemetry/jishi/internal/registry"
 	"github.com/jishi-telemetry/jishi/internal/settle"
@@ -31,16 +32,22 @@ import (
 
 // Options are what the API needs. The fields marked required have no default.
 type Options struct {
-	Settler  *settle.Settler    // required
-	Registry *registry.Registry // required
-	Calendar *calendar.Calendar // required
-	Store    evidence.Store     // required
+	// World returns the reference data that is in force, at each call; or else Settler, Registry and Calendar are required.
+	World    func() *World
+	Settler  *settle.Settler
+	Registry *registry.Registry
+	Calendar *calendar.Calendar
+	Store    evidence.Store // required
 	// Ledger may be nil: then the settled history is not served.
 	Ledger *ledger.Ledger
 	// Access decides who may do what; nil serves everyone.
 	Access *access.Access
 	// Open serves everyone for as long as Access has no account.
 	Open bool
+	// Rules are the figures of attendance and hours; the zero value is settle.DefaultRules.
+	Rules settle.Rules
+	// Decisions returns what named persons decided of a base's lessons; nil is nothing.
+	Decisions func(ctx context.Context, base string) ([]hours.Exclusion, error)
 	// Ready are asked by /readyz, by name; all must return nil.
 	Ready map[string]func(ctx context.Context) error
 	// Gatherer serves /metrics; nil serves none. Registerer takes the API's own metrics; nil is fine.
@@ -58,8 +65,8 @@ type Options struct {
 }
 
 func (o *Options) complete() error {
-	if o.Settler == nil || o.Registry == nil || o.Calendar == nil || o.Store == nil {
-		return errors.New("api options Settler, Registry, Calendar and Store are required")
+	if o.World == nil && (o.Settler == nil || o.Registry == nil || o.Calendar == nil) || o.Store == nil {
+		return errors.New("api options Store, and World or Settler, Registry and Calendar, are required")
 	}
 	if o.Floor < 0 || o.Floor > 1 {
 		return fmt.Errorf("api option Floor is %v: want 0 to 1", o.Floor)
@@ -72,6 +79,9 @@ func (o *Options) complete() error {
 	}
 	if o.Floor == 0 {
 		o.Floor = defaultFloor
+	}
+	if o.Rules == (settle.Rules{}) {
+		o.Rules = settle.DefaultRules()
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -154,6 +164,7 @@ func (s *Server) routes() {
 	huma.Register(s.spec, get("timeline", "/bases/{base}/equipment/{equipment}/timeline", "Timeline of one machine 状态时间线", live), s.timeline)
 	huma.Register(s.spec, get("usage", "/bases/{base}/usage", "Usage per machine and day 设备使用情况", figures), s.usage)
 	huma.Register(s.spec, get("settled", "/bases/{base}/settled", "Settled usage from the ledger 已结算使用情况", figures), s.settled)
+	s.peopleRoutes()
 	s.doorRoutes()
 }
 

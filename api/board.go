@@ -91,8 +91,8 @@ func (s *Server) stateNow(ctx context.Context, in *baseInput) (*boardOutput, err
 }
 
 func (s *Server) board(ctx context.Context, base string, now time.Time) (*Board, error) {
-	b, _ := s.o.Registry.Base(base)
-	machines, err := s.o.Settler.Machines(ctx, base, settle.Window(calendar.DateOf(now), now.UnixMilli()))
+	b, _ := s.world().Registry.Base(base)
+	machines, err := s.world().Settler.Machines(ctx, base, settle.Window(calendar.DateOf(now), now.UnixMilli()))
 	if err != nil {
 		return nil, err
 	}

@@ -162,7 +162,7 @@ func badInput(where, zh, en string) error {
 }
 
 func (s *Server) knownBase(code string) error {
-	if _, ok := s.o.Registry.Base(code); !ok {
+	if _, ok := s.world().Registry.Base(code); !ok {
 		return huma.Error404NotFound("没有登记此基地 (no such base)")
 	}
 	return nil

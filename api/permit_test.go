@@ -32,25 +32,30 @@ var persons = []struct {
 // may says who may do what, independently of the product's own table: for each operation the persons above, in their
 // order. A 1 may at base b1 only, an x everywhere, a dot nowhere. An operation without a row fails the test.
 var may = map[string]struct{ who, body string }{
-	"GET /api/v1/bases":                                       {"x x x x x x . . .", ""}, // each sees their own
-	"GET /api/v1/bases/{base}/equipment":                      {"1 1 1 x x x . . .", ""},
-	"GET /api/v1/bases/{base}/devices":                        {"1 1 1 x x x . . .", ""},
-	"GET /api/v1/bases/{base}/state":                          {"1 1 1 x x x . . .", ""},
-	"GET /api/v1/bases/{base}/equipment/{equipment}/timeline": {"1 1 1 x x x . . .", ""},
-	"GET /api/v1/bases/{base}/usage":                          {"1 1 1 x x . . . .", ""},
-	"GET /api/v1/bases/{base}/settled":                        {"1 1 1 x x . . . .", ""},
-	"POST /api/v1/session":                                    {"x x x x x x x x x", `{"name":"stranger","password":"not this one"}`},
-	"GET /api/v1/me":                                          {"x x x x x x x x x", ""},
-	"POST /api/v1/me/password":                                {"x x x x x x x x x", `{"old":"not this one","new":"short"}`},
-	"GET /api/v1/accounts":                                    {". . . . . x x x .", ""},
-	"POST /api/v1/accounts":                                   {". . . . . x . . .", `{"name":"stranger"}`},
-	"PATCH /api/v1/accounts/{name}":                           {". . . . . x . . .", `{"display":"某人"}`},
-	"PUT /api/v1/accounts/{name}/roles":                       {". . . . . . x . .", `{"roles":[{"role":"technician","base":"b2"}]}`},
-	"GET /api/v1/tokens":                                      {"x x x x x x x x x", ""},
-	"POST /api/v1/tokens":                                     {"x x x x x x x x x", `{"name":"","roles":[]}`},
-	"DELETE /api/v1/tokens/{id}":                              {"x x x x x x x x x", ""},
-	"GET /api/v1/audit":                                       {". . . . . . . x .", ""},
-	"DELETE /api/v1/session":                                  {"x x x x x x x x x", ""}, // the last: it ends the session
+	"GET /api/v1/bases":                                           {"x x x x x x . . .", ""}, // each sees their own
+	"GET /api/v1/bases/{base}/equipment":                          {"1 1 1 x x x . . .", ""},
+	"GET /api/v1/bases/{base}/devices":                            {"1 1 1 x x x . . .", ""},
+	"GET /api/v1/bases/{base}/state":                              {"1 1 1 x x x . . .", ""},
+	"GET /api/v1/bases/{base}/equipment/{equipment}/timeline":     {"1 1 1 x x x . . .", ""},
+	"GET /api/v1/bases/{base}/usage":                              {"1 1 1 x x . . . .", ""},
+	"GET /api/v1/bases/{base}/settled":                            {"1 1 1 x x . . . .", ""},
+	"GET /api/v1/bases/{base}/classes":                            {". 1 1 x x . . . .", ""},
+	"GET /api/v1/bases/{base}/sessions":                           {". 1 1 x x . . . .", ""},
+	"GET /api/v1/bases/{base}/hours":                              {". 1 1 x x . . . .", ""},
+	"GET /api/v1/bases/{base}/days/{day}/settlements":             {". 1 1 x x . . . .", ""},
+	"GET /api/v1/bases/{base}/sessions/{session}/people/{person}": {". 1 1 x x . . . .", ""},
+	"POST /api/v1/session":                                        {"x x x x x x x x x", `{"name":"stranger","password":"not this one"}`},
+	"GET /api/v1/me":                                              {"x x x x x x x x x", ""},
+	"POST /api/v1/me/password":                                    {"x x x x x x x x x", `{"old":"not this one","new":"short"}`},
+	"GET /api/v1/accounts":                                        {". . . . . x x x .", ""},
+	"POST /api/v1/accounts":                                       {". . . . . x . . .", `{"name":"stranger"}`},
+	"PATCH /api/v1/accounts/{name}":                               {". . . . . x . . .", `{"display":"某人"}`},
+	"PUT /api/v1/accounts/{name}/roles":                           {". . . . . . x . .", `{"roles":[{"role":"technician","base":"b2"}]}`},
+	"GET /api/v1/tokens":                                          {"x x x x x x x x x", ""},
+	"POST /api/v1/tokens":                                         {"x x x x x x x x x", `{"name":"","roles":[]}`},
+	"DELETE /api/v1/tokens/{id}":                                  {"x x x x x x x x x", ""},
+	"GET /api/v1/audit":                                           {". . . . . . . x .", ""},
+	"DELETE /api/v1/session":                                      {"x x x x x x x x x", ""}, // the last: it ends the session
 }
 
 // operationsOf lists the description's operations as METHOD path, log-out last.
@@ -122,7 +127,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 		t.Errorf("the audit log: %d entries, %v", seq, err)
 	}
 	refused, err := r.options.Access.Entries(t.Context(), access.AuditQuery{Actor: "tech", Action: string(access.ActRefused), Base: "b2", Most: 500})
-	if err != nil || len(refused) != 6 { // each operation with a {base}
+	if err != nil || len(refused) != 11 { // each operation with a {base}
 		t.Errorf("%d refusals of the technician at the other base are in the audit log, %v", len(refused), err)
 	}
 }
@@ -131,7 +136,8 @@ func TestWhoMayDoWhat(t *testing.T) {
 func (v *visitor) try(t *testing.T, op, base string, allowed bool) {
 	t.Helper()
 	method, path, _ := strings.Cut(op, " ")
-	path = strings.NewReplacer("{base}", base, "{equipment}", "cnc-1", "{name}", "target", "{id}", "none").Replace(path)
+	path = strings.NewReplacer("{base}", base, "{equipment}", "cnc-1", "{name}", "target", "{id}", "none",
+		"{session}", "none", "{person}", "none", "{day}", "2026-03-02").Replace(path)
 	a := v.do(t, method, path, may[op].body)
 	// What would give more than the token is for people.
 	forPeople := []string{"DELETE /api/v1/session", "POST /api/v1/me/password", "POST /api/v1/tokens"}
@@ -203,7 +209,8 @@ func TestStrangersGetNothing(t *testing.T) {
 				if permission == "public" || permission == "self" && tt.status == 403 {
 					continue
 				}
-				path = strings.NewReplacer("{base}", "b1", "{equipment}", "cnc-1", "{name}", "tech", "{id}", "none").Replace(path)
+				path = strings.NewReplacer("{base}", "b1", "{equipment}", "cnc-1", "{name}", "tech", "{id}", "none",
+					"{session}", "none", "{person}", "none", "{day}", "2026-03-02").Replace(path)
 				a := tt.v.do(t, method, path, may[op].body)
 				problemOf(t, a, tt.status)
 				if tt.status == 401 && a.header.Get("WWW-Authenticate") != "Bearer" {

@@ -37,7 +37,7 @@ type Base struct {
 func (s *Server) listBases(ctx context.Context, _ *struct{}) (*list[Base], error) {
 	var out []Base
 	c := callerOf(ctx)
-	for _, b := range s.o.Registry.Bases() {
+	for _, b := range s.world().Registry.Bases() {
 		if !c.May(access.ViewLive, b.Code) {
 			continue
 		}
@@ -69,7 +69,7 @@ func (s *Server) listEquipment(_ context.Context, in *baseInput) (*list[Equipmen
 		return nil, err
 	}
 	var out []Equipment
-	for _, e := range s.o.Registry.EquipmentOf(in.Base) {
+	for _, e := range s.world().Registry.EquipmentOf(in.Base) {
 		out = append(out, equipmentOf(e))
 	}
 	return listOf(out), nil
@@ -105,7 +105,7 @@ func (s *Server) listDevices(ctx context.Context, in *baseInput) (*list[Device],
 	var out []Device
 	for _, d := range counts {
 		out = append(out, Device{
-			ID: d.Device, Registered: s.o.Registry.KnownDevice(in.Base, d.Device), Samples: d.Samples, Taps: d.Taps,
+			ID: d.Device, Registered: s.world().Registry.KnownDevice(in.Base, d.Device), Samples: d.Samples, Taps: d.Taps,
 			Links: d.Links, Raw: d.Raw, Last: time.UnixMilli(d.LastMs).UTC(),
 		})
 	}

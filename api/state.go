@@ -77,7 +77,7 @@ func stateOf(m *settle.Machine, floor float64) MachineState {
 // lastWord adds what the machine's device said last, however long ago.
 func (s *Server) lastWord(ctx context.Context, m *settle.Machine, now time.Time, out *MachineState) error {
 	instant := span.Span{StartMs: now.UnixMilli(), EndMs: now.UnixMilli() + 1}
-	sources := s.o.Registry.Sources(m.Base, m.Equipment.ID, registry.UseState, instant)
+	sources := s.world().Registry.Sources(m.Base, m.Equipment.ID, registry.UseState, instant)
 	if len(sources) == 0 {
 		return nil
 	}
@@ -162,7 +162,7 @@ func (s *Server) timeline(ctx context.Context, in *timelineInput) (*timelineOutp
 	if err != nil {
 		return nil, err
 	}
-	m, err := s.o.Settler.Machine(ctx, in.Base, in.Equipment, window)
+	m, err := s.world().Settler.Machine(ctx, in.Base, in.Equipment, window)
 	if err != nil {
 		return nil, s.problem(err)
 	}

@@ -158,9 +158,9 @@ func (s *Server) usage(ctx context.Context, in *usageInput) (*list[Usage], error
 
 func (s *Server) machines(ctx context.Context, in *usageInput, window span.Span) ([]*settle.Machine, error) {
 	if in.Equipment == "" {
-		return s.o.Settler.Machines(ctx, in.Base, window)
+		return s.world().Settler.Machines(ctx, in.Base, window)
 	}
-	m, err := s.o.Settler.Machine(ctx, in.Base, in.Equipment, window)
+	m, err := s.world().Settler.Machine(ctx, in.Base, in.Equipment, window)
 	if err != nil {
 		return nil, err
 	}
@@ -189,7 +189,7 @@ func (s *Server) settled(ctx context.Context, in *usageInput) (*list[Usage], err
 		}
 	}
 	// Equipment that has left the registry keeps its settled days.
-	if _, ok := s.o.Registry.Equipment(in.Base, in.Equipment); !ok && in.Equipment != "" && len(out) == 0 {
+	if _, ok := s.world().Registry.Equipment(in.Base, in.Equipment); !ok && in.Equipment != "" && len(out) == 0 {
 		return nil, s.problem(settle.ErrUnknownEquipment)
 	}
 	return listOf(out), nil
@@ -197,7 +197,7 @@ func (s *Server) settled(ctx context.Context, in *usageInput) (*list[Usage], err
 
 func (s *Server) settledUsage(r *ledger.Row) Usage {
 	u := usageOf(&r.Totals, s.o.Floor)
-	e, _ := s.o.Registry.Equipment(r.Base, r.Equipment)
+	e, _ := s.world().Registry.Equipment(r.Base, r.Equipment)
 	u.Base, u.Equipment, u.Name, u.NameEN, u.Day = r.Base, r.Equipment, e.Name, e.NameEN, r.Day
 	u.From, u.To = utc(r.StartMs), utc(r.StartMs+r.Totals.WindowMs)
 	u.Evidence, u.RuleVersion, u.Revision = r.EvidenceDigest, r.RuleVersion, r.Revision
