@@ -80,7 +80,7 @@ func (s *scene) about(workshop string, around time.Duration) span.Set {
 	for i := range s.today.lessons {
 		l := &s.today.lessons[i]
 		came := slices.ContainsFunc(l.trainees, func(t trainee) bool {
-			return len(t.Present) > 0 || len(t.Pending) > 0 || len(t.TeacherPresent) > 0
+			return len(t.Taps) > 0 || len(t.Pending) > 0 || len(t.TeacherPresent) > 0
 		})
 		if l.Workshop == workshop && came {
 			near(l.Span)
