@@ -48,41 +48,6 @@ func account(name string) (string, error) {
 	return name, checkText("账号 account", name, maxAccount)
 }
 
-// SettledDay is what a day was settled from the last time.
-type SettledDay struct {
-	Inputs string // digest of all that the day rests on
-	On     string // the day on which that was, yyyy-mm-dd
-}
-
-// SettledDays returns what each day of the base was settled from, by day (yyyy-mm-dd).
-func (l *Ledger) SettledDays(ctx context.Context, base string) (out map[string]SettledDay, err error) {
-	rows, err := l.db.QueryContext(ctx, `SELECT day, inputs, settled_on FROM settled_day WHERE base = ?`, base)
-	if err != nil {
-		return nil, fmt.Errorf("read settled days: %w", err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	out = map[string]SettledDay{}
-	for rows.Next() {
-		var day string
-		var s SettledDay
-		if err := rows.Scan(&day, &s.Inputs, &s.On); err != nil {
-			return nil, fmt.Errorf("read settled days: %w", err)
-		}
-		out[day] = s
-	}
-	return out, rows.Err()
-}
-
-// PutSettledDay notes what a day was settled from.
-func (l *Ledger) PutSettledDay(ctx context.Context, base, day string, s SettledDay) error {
-	_, err := l.db.ExecContext(ctx, `INSERT INTO settled_day (base, day, inputs, settled_on) VALUES (?,?,?,?)
-		ON CONFLICT (base, day) DO UPDATE SET inputs = excluded.inputs, settled_on = excluded.settled_on`, base, day, s.Inputs, s.On)
-	if err != nil {
-		return fmt.Errorf("note settled day %s %s: %w", base, day, err)
-	}
-	return nil
-}
-
 // Gap is an officer's word that nothing more will come of a day from a bridge.
 type Gap struct {
 	Base, Bridge string // Bridge "" is every bridge of the base

@@ -2,16 +2,21 @@ package settle
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/fnv"
+	"io"
 	"log/slog"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/jishi-telemetry/jishi/internal/calendar"
 	"github.com/jishi-telemetry/jishi/internal/evidence"
 	"github.com/jishi-telemetry/jishi/internal/ledger"
+	"github.com/jishi-telemetry/jishi/internal/registry"
 )
 
 const (
@@ -23,14 +28,23 @@ const (
 	maxHoleDays = 400
 )
 
-// Keeper keeps the ledger up with the evidence. It settles a day when it has been over for two hours, which is when its
-// end is decided, and again when evidence reaches it later. From a base's first evidence on, days without any are
-// settled too: they are unknown, and a month's figures must show it. What has not changed makes no revision.
+// Keeper keeps the ledger up with the evidence, the reference data and what people decided. It settles a day when it has been
+// over for two hours, which is when its end is decided, and again when anything that the day rests on changes: evidence that
+// reaches it later, what of the reference data speaks about it (scope.go), the rules, the corrections of that day. From a base's
+// first evidence on, days without any are settled too: they are unknown, and a month's figures must show it. What has not
+// changed is not settled again, not even after a restart, and what is settled again to the same figures from the same evidence
+// makes no revision.
 //
-// A day that is not over is not kept: whoever wants it asks the Settler. One Run or Turn may be going at a time.
+// A day that is not over is not kept: whoever wants it asks the Settler. Its methods may be called concurrently; one works at a
+// time. The fields must not be changed after the first call.
 type Keeper struct {
+	// Settler reads the evidence. Its reference data is used when Reference is nil.
 	Settler *Settler
 	Ledger  *ledger.Ledger
+	// Reference returns the reference data in force; it is asked at every turn. nil is the Settler's own, and nobody learns there.
+	Reference func(ctx context.Context) (*ledger.Reference, error)
+	// Rules are the figures of attendance and hours; the zero Rules are the defaults.
+	Rules Rules
 	// Every is how often it looks; default one minute.
 	Every time.Duration
 	// Now is the clock; nil is time.Now.
@@ -38,13 +52,8 @@ type Keeper struct {
 	// Logger may be nil.
 	Logger *slog.Logger
 
-	kept map[string]map[calendar.Date]keptDay // by base
-}
-
-// keptDay is what was the case when a day was settled.
-type keptDay struct {
-	receipts int           // that reach the day
-	on       calendar.Date // when
+	mu     sync.Mutex            // held while days are settled; guards the fields below, and the defaults of those above
+	scopes map[string]baseScopes // by base
 }
 
 // Run keeps the ledger until ctx ends. What cannot be settled is tried again at the next turn.
@@ -65,6 +74,8 @@ func (k *Keeper) Run(ctx context.Context) {
 }
 
 func (k *Keeper) complete() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	if k.Now == nil {
 		k.Now = time.Now
 	}
@@ -74,47 +85,106 @@ func (k *Keeper) complete() {
 	if k.Every <= 0 {
 		k.Every = time.Minute
 	}
-	if k.kept == nil {
-		k.kept = make(map[string]map[calendar.Date]keptDay)
+	if k.Rules == (Rules{}) {
+		k.Rules = DefaultRules()
+	}
+	if k.scopes == nil {
+		k.scopes = make(map[string]baseScopes)
 	}
 }
 
 // Turn settles every dirty day of every base once. A base that cannot be settled does not hold up the others; the error
 // names each.
 func (k *Keeper) Turn(ctx context.Context) error {
-	k.complete()
+	f, err := k.inForce(ctx)
+	if err != nil {
+		return err
+	}
 	var errs []error
-	for _, b := range k.Settler.registry.Bases() {
+	for _, b := range f.settler.registry.Bases() {
 		if err := ctx.Err(); err != nil {
 			return errors.Join(append(errs, err)...)
 		}
-		errs = append(errs, k.keep(ctx, b.Code))
+		errs = append(errs, k.keep(ctx, f, b.Code))
 	}
 	return errors.Join(errs...)
 }
 
+// inForce is what days are settled by.
+type inForce struct {
+	settler *Settler
+	rosters map[string]*registry.Roster
+}
+
+func (k *Keeper) inForce(ctx context.Context) (*inForce, error) {
+	k.complete()
+	if k.Reference == nil {
+		return &inForce{settler: k.Settler}, nil
+	}
+	r, err := k.Reference(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("find the reference data to settle by: %w", err)
+	}
+	return &inForce{settler: New(k.Settler.store, r.Registry, r.Calendar), rosters: r.Rosters}, nil
+}
+
 // keep settles the dirty days of one base, the oldest first.
-func (k *Keeper) keep(ctx context.Context, base string) error {
-	receipts, err := k.Settler.store.Receipts(ctx, base, "")
+func (k *Keeper) keep(ctx context.Context, f *inForce, base string) error {
+	receipts, err := f.settler.store.Receipts(ctx, base, "")
 	if err != nil {
 		return fmt.Errorf("find dirty days of base %s: %w", base, err)
 	}
 	reached := reachedDays(receipts)
-	today := calendar.DateOf(k.Now())
-	if k.kept[base] == nil {
-		k.kept[base] = make(map[calendar.Date]keptDay)
+	return k.keepDays(ctx, f, base, reached, daysOf(reached, k.lastOver()))
+}
+
+// keepDays settles those of the days that are dirty.
+func (k *Keeper) keepDays(ctx context.Context, f *inForce, base string, reached map[calendar.Date]reach, days []calendar.Date) error {
+	if len(days) == 0 {
+		return nil
 	}
-	for _, d := range daysOf(reached, k.lastOver()) {
-		now := keptDay{receipts: reached[d], on: today}
-		if before, ok := k.kept[base][d]; ok && before.receipts == now.receipts && (before.on == today || d.Before(today.Add(-bufferDays))) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	settled, err := k.Ledger.SettledDays(ctx, base)
+	if err != nil {
+		return fmt.Errorf("find dirty days of base %s: %w", base, err)
+	}
+	approved, err := k.Ledger.Corrections(ctx, ledger.CorrectionQuery{Base: base, State: ledger.CorrectionApproved})
+	if err != nil {
+		return fmt.Errorf("find dirty days of base %s: %w", base, err)
+	}
+	today := calendar.DateOf(k.Now())
+	for _, d := range days {
+		job := job{inForce: f, base: base, day: d, corrections: touching(approved, d)}
+		now := ledger.SettledDay{Inputs: k.inputs(&job, reached[d]), On: today.String()}
+		before := settled[d.String()]
+		if before.Inputs == now.Inputs && (before.On == now.On || d.Before(today.Add(-bufferDays))) {
 			continue
 		}
-		if err := k.settle(ctx, base, d); err != nil {
+		if err := k.settle(ctx, &job); err != nil {
 			return err
 		}
-		k.kept[base][d] = now
+		if err := k.Ledger.PutSettledDay(ctx, base, d.String(), now); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// job is one day to settle.
+type job struct {
+	*inForce
+	base        string
+	day         calendar.Date
+	corrections []ledger.Correction // the approved ones that touch the day
+}
+
+// inputs names all that the day rests on, as far as it can be told without reading the evidence.
+func (k *Keeper) inputs(j *job, r reach) string {
+	worked, err := j.settler.calendar.IsWorkday(j.day)
+	return digestOf([]any{
+		"jishi day 1", r.receipts, r.sum, k.scope(j), worked, err == nil, RuleVersion, HoursRuleVersion, k.Rules, decisionsOf(j.corrections),
+	})
 }
 
 // lastOver returns the last day whose end is decided.
@@ -122,44 +192,100 @@ func (k *Keeper) lastOver() calendar.Date {
 	return calendar.DateOf(k.Now().Add(-afterMs * time.Millisecond)).Add(-1)
 }
 
-func (k *Keeper) settle(ctx context.Context, base string, d calendar.Date) error {
-	rows, err := k.Settler.Day(ctx, base, d, k.Now().UnixMilli())
+// settle puts a day's machines and people into the ledger.
+func (k *Keeper) settle(ctx context.Context, j *job) error {
+	nowMs := k.Now().UnixMilli()
+	rows, err := j.settler.Day(ctx, j.base, j.day, nowMs)
 	if err != nil {
 		return err
 	}
-	added, err := k.Ledger.Put(ctx, rows)
+	news, err := k.Ledger.News(ctx, rows)
 	if err != nil {
-		return fmt.Errorf("settle base %s on %s: %w", base, d, err)
+		return fmt.Errorf("settle base %s on %s: %w", j.base, j.day, err)
+	}
+	added, err := k.Ledger.Put(ctx, news)
+	if err != nil {
+		return fmt.Errorf("settle base %s on %s: %w", j.base, j.day, err)
+	}
+	if err := k.settlePeople(ctx, j, nowMs); err != nil {
+		return fmt.Errorf("settle people of base %s on %s: %w", j.base, j.day, err)
 	}
 	if added > 0 {
-		k.Logger.Debug("day settled", "base", base, "day", d.String(), "machines", len(rows), "revisions", added)
+		k.Logger.Debug("day settled", "base", j.base, "day", j.day.String(), "machines", len(rows), "revisions", added)
 	}
 	return nil
 }
 
-// reachedDays counts the receipts that reach each day. Receipts are never taken back, so another number is other
-// evidence. A receipt reaches the day before, too, when it begins just past midnight: it decides how that day ended.
-func reachedDays(receipts []evidence.BridgeReceipt) map[calendar.Date]int {
-	reached := make(map[calendar.Date]int)
-	for _, r := range receipts {
+// settlePeople settles who was there.
+func (k *Keeper) settlePeople(ctx context.Context, j *job, nowMs int64) error {
+	roster := j.rosters[j.base]
+	if roster == nil {
+		return nil
+	}
+	decisions, err := j.settler.decisions(ctx, roster, j.day, k.Rules, j.corrections)
+	if err != nil {
+		return err
+	}
+	day, rows, err := j.settler.PeopleRows(ctx, roster, j.day, k.Rules, decisions, nowMs)
+	if err != nil {
+		return err
+	}
+	news, err := k.Ledger.PeopleNews(ctx, day, rows)
+	if err != nil || !news {
+		return err
+	}
+	_, err = k.Ledger.PutPeople(ctx, day, rows)
+	return err
+}
+
+// reach is the evidence that reaches a day: how many receipts, and a sum of what they name, which does not depend on their
+// order. Receipts are never taken back, so another reach is other evidence.
+type reach struct {
+	receipts int
+	sum      uint64
+}
+
+func (r *reach) add(b *evidence.BridgeReceipt) {
+	h := fnv.New64a()
+	var n [24]byte
+	binary.BigEndian.PutUint64(n[:], b.Epoch)
+	binary.BigEndian.PutUint64(n[8:], b.First)
+	binary.BigEndian.PutUint64(n[16:], b.Last)
+	h.Write(n[:])
+	io.WriteString(h, b.Bridge) //nolint:errcheck // a hash takes everything
+	r.receipts++
+	r.sum += h.Sum64()
+}
+
+// reachedDays finds the evidence that reaches each day. A receipt reaches the day before, too, when it begins just past
+// midnight: it decides how that day ended.
+func reachedDays(receipts []evidence.BridgeReceipt) map[calendar.Date]reach {
+	reached := make(map[calendar.Date]reach)
+	for i := range receipts {
+		r := &receipts[i]
 		if r.Missing {
 			continue
 		}
+		add := func(d calendar.Date) {
+			sum := reached[d]
+			sum.add(r)
+			reached[d] = sum
+		}
 		from, to := calendar.DateOf(time.UnixMilli(r.FirstMs-afterMs)), calendar.DateOf(time.UnixMilli(r.LastMs))
 		if from.Add(maxHoleDays).Before(to) || to.Before(from) {
-			reached[from]++
-			reached[to]++
+			add(from)
+			add(to)
 			continue
 		}
 		for d := from; !to.Before(d); d = d.Add(1) {
-			reached[d]++
+			add(d)
 		}
 	}
 	return reached
 }
 
 // daysOf returns the days to keep up to the last one, in order: those that evidence reached, and those between.
-func daysOf(reached map[calendar.Date]int, last calendar.Date) []calendar.Date {
+func daysOf(reached map[calendar.Date]reach, last calendar.Date) []calendar.Date {
 	var out []calendar.Date
 	fill := func(to calendar.Date) { // with the days before to
 		n := len(out)
