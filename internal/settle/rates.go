@@ -41,7 +41,7 @@ type RatesQuery struct {
 
 // Verified are the verified hours of a period, in milliseconds of all trainees.
 type Verified struct {
-	Equipment map[string]int64 // by equipment id; nil when hours were not given to machines
+	Equipment map[string]int64 // by equipment id; what a machine without an entry has is not known
 	Stations  map[Place]int64  // nil when hours were not given to stations
 	// Coverage is the part of the trainees' time that is not pending, 0 to 1.
 	Coverage float64

@@ -193,9 +193,10 @@ func (f *facts) conclude() {
 	o.Bookings, o.Timetable = bookings(f.q.Roster, f.e, f.window)
 	o.Presence = f.q.Presence[f.e.ID]
 	o.Maintenance, o.Outages = f.q.Upkeep[f.e.ID].Maintenance, f.q.Upkeep[f.e.ID].Outages
-	if v := f.q.Verified; v != nil && v.Equipment != nil {
-		ms := v.Equipment[f.e.ID]
-		o.VerifiedMs, o.VerifiedCoverage = &ms, v.Coverage
+	if v := f.q.Verified; v != nil {
+		if ms, ok := v.Equipment[f.e.ID]; ok {
+			o.VerifiedMs, o.VerifiedCoverage = &ms, v.Coverage
+		}
 	}
 }
 
