@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/width"
 
@@ -31,7 +32,14 @@ func invisible(r rune) bool {
 }
 
 // narrow brings full-width letters, digits and signs to their usual form: ０１：（ to 01:(.
-func narrow(s string) string { return width.Fold.String(s) }
+func narrow(s string) string {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return width.Fold.String(s)
+		}
+	}
+	return s
+}
 
 // word is the form in which headers and words of a list are compared.
 func word(s string) string {

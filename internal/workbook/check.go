@@ -57,7 +57,7 @@ func (im *importing) problem(d *draft, p registry.Problem) {
 	}
 	key := r.keyOf(rest)
 	c := r.cell(key)
-	if r.excused(key) {
+	if r.excused(key) || im.told[missingSpot(r.page, key)] {
 		return
 	}
 	zh, en := d.words(p.Zh, r, true), d.words(p.En, r, false)

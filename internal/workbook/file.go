@@ -86,27 +86,60 @@ func (im *importing) openXLSX(f File, whole *page) {
 	}
 }
 
-// refuseZip looks at what a workbook says that it unpacks to before anything is unpacked. archive/zip holds the entries to
-// what they say.
+// refuseZip looks at what a workbook unpacks to before excelize keeps it, which takes what it can get out of a damaged part
+// and says nothing.
 func refuseZip(data []byte) (zh, en string) {
+	const broken, brokenEn = "不是完好的 .xlsx 工作簿，请用 Excel 或 WPS 打开后另存", "is no sound .xlsx workbook: open it and save it again"
 	r, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
 	if err != nil {
-		return "不是完好的 .xlsx 工作簿，请用 Excel 或 WPS 打开后另存", "is no sound .xlsx workbook: open it and save it again"
+		return broken, brokenEn
 	}
 	if len(r.File) > maxZipEntries {
 		return fmt.Sprintf("含 %d 个部分，至多 %d", len(r.File), maxZipEntries), fmt.Sprintf("has %d parts, want at most %d", len(r.File), maxZipEntries)
 	}
-	sum := uint64(0)
+	left := uint64(maxUnzipBytes)
 	for _, entry := range r.File {
-		if entry.UncompressedSize64 > maxUnzipBytes {
-			sum = maxUnzipBytes
-		}
-		sum += entry.UncompressedSize64
-		if sum > maxUnzipBytes {
+		if entry.UncompressedSize64 > left {
 			return fmt.Sprintf("解压后超过 %d MB，请删去图片和空白行、分成几个文件", maxUnzipBytes>>20), fmt.Sprintf("unpacks to over %d MB: remove pictures and blank rows, or split it", maxUnzipBytes>>20)
+		}
+		left -= entry.UncompressedSize64
+	}
+	for _, entry := range r.File {
+		if !sound(entry) {
+			return broken, brokenEn
 		}
 	}
 	return "", ""
+}
+
+// sound reports whether a part unpacks to the length and the checksum that it says, and a sheet to its end.
+func sound(entry *zip.File) bool {
+	if entry.FileInfo().IsDir() {
+		return true
+	}
+	part, err := entry.Open()
+	if err != nil {
+		return false
+	}
+	defer part.Close()
+	var end tail
+	n, err := io.Copy(&end, io.LimitReader(part, int64(entry.UncompressedSize64)+1))
+	if err != nil || uint64(n) != entry.UncompressedSize64 {
+		return false
+	}
+	sheet := strings.HasPrefix(strings.ToLower(entry.Name), "xl/worksheets/sheet")
+	return !sheet || bytes.HasSuffix(bytes.TrimSpace(end.last), []byte("worksheet>"))
+}
+
+// tail keeps the last bytes of what is written to it: excelize reads a sheet that breaks off as one that ends there.
+type tail struct{ last []byte }
+
+// Write implements io.Writer.
+func (t *tail) Write(p []byte) (int, error) {
+	const kept = 64
+	t.last = append(t.last, p[max(0, len(p)-kept):]...)
+	t.last = append(t.last[:0], t.last[max(0, len(t.last)-kept):]...)
+	return len(p), nil
 }
 
 // name finds the table that a page is of. Pages for people, and those without a name that the product knows, are not read;

@@ -114,7 +114,7 @@ func school() []named {
 		)},
 		{"申报学时", cells(
 			"基地编码|课次编号|人员编号|申报分钟|申报学时",
-			"b1|A1|S1|165|", "b1|A1|S2||4", "b1|A2|S1|210|", "b1|A2|S2|210|", "b1|C-20260304-0830|S5||4",
+			"b1|A1|S1|165|", "b1|A1|S2||4", "b1|A2|S1|210|", "b1|A2|S2|210|", "b1|C-20260304-0830|S5||4", "b1|C1|S5|150|", "b1|B2|S3|150|",
 		)},
 		{"节假日", holidays2027()},
 	}
@@ -259,8 +259,8 @@ func TestMistakes(t *testing.T) {
 	corrected := workbook.File{Name: "学校.xlsx", Data: xlsx(t, school()...)}
 	claims.Data = []byte("基地编码,课次编号,人员编号,申报分钟\nb1,A3,S1,180\n")
 	change := mustImport(t, workbook.Content{}, options(), corrected, claims)
-	if got := len(change.Content.People["b1"].Claims); got != 6 {
-		t.Errorf("got %d claims, want 6", got)
+	if got := len(change.Content.People["b1"].Claims); got != 8 {
+		t.Errorf("got %d claims, want 8", got)
 	}
 	again := mustImport(t, change.Content, options(), corrected, claims)
 	if diff := cmp.Diff(change.Content, again.Content); !again.Empty() || diff != "" {

@@ -20,6 +20,8 @@ type page struct {
 	lines []line // those that hold something
 	late  bool   // days count from 1904
 	head  int    // index of the header in lines
+	// headed says which columns have a header.
+	headed []bool
 	// unknownZh and unknownEn are what to say when there is no such sheet and something is in it.
 	unknownZh, unknownEn string
 }
@@ -92,9 +94,11 @@ func (im *importing) heads(p *page, columns []column) (map[string]*head, bool) {
 	}
 	p.findHead(known)
 	heads := map[string]*head{}
+	p.headed = make([]bool, len(p.lines[p.head].cells))
 	for i, cell := range p.lines[p.head].cells {
 		w := word(cell)
 		key := known[w]
+		p.headed[i] = w != ""
 		switch {
 		case w == "" || ignored(w):
 		case key == "":
@@ -134,17 +138,18 @@ func (im *importing) badHead(p *page, index int, cell, zh, en string) {
 
 // missingHeader reports a column that the sheet needs and does not have, once.
 func (im *importing) missingHeader(p *page, c column) {
-	im.add(spot{p.index, 0, "missing " + c.key}, -1, Mistake{
+	im.add(missingSpot(p, c.key), -1, Mistake{
 		File: p.file, Sheet: p.title(), Row: p.lines[p.head].number, Header: c.zh,
 		Zh: "缺少必填的列“" + c.zh + "”", En: "the required column " + c.zh + " (" + c.en + ") is missing",
 	})
 }
 
+func missingSpot(p *page, key string) spot { return spot{p.index, 0, "missing " + key} }
+
 // orphans reports values in columns without a header: they would be lost without a word.
 func (im *importing) orphans(r *row) {
-	header := r.page.lines[r.page.head].cells
 	for i, cell := range r.line.cells {
-		if clean(cell) != "" && (i >= len(header) || word(header[i]) == "") {
+		if (i >= len(r.page.headed) || !r.page.headed[i]) && clean(cell) != "" {
 			im.badHead(r.page, i, "", fmt.Sprintf("第 %d 行有内容而此列没有表头，请补上表头或清空", r.line.number), fmt.Sprintf("row %d has a value here and the column has no header: give it one, or empty it", r.line.number))
 		}
 	}

@@ -87,6 +87,7 @@ func showBreaks(breaks span.Set) string {
 
 var sessionTable = &table[sessionRow]{
 	what:  info{Zh: "课表", En: "sessions", also: []string{"课次", "课程表", "timetable"}, noteZh: "一次课一行；结束早于开始表示到次日", noteEn: "one row for each lesson; an end before the start is on the next day"},
+	named: true,
 	store: func(d *draft) *store[sessionRow] { return d.sessions },
 	key:   sessionKey,
 	fresh: func() sessionRow { return sessionRow{start: -1, end: -1} },

@@ -97,8 +97,11 @@ func idNumberField() field[personRow] {
 			c.keepMasked(p.who.IDNumber)
 			return
 		}
-		p.who.IDNumber, p.Identity = number, ""
-		if number == "" {
+		if number != p.who.IDNumber {
+			p.Identity = ""
+		}
+		if p.who.IDNumber = number; number == "" {
+			p.Identity = ""
 			return
 		}
 		if fault := identity.CheckIDNumber(number); fault != nil && len(number) == 18 && strings.HasSuffix(number, lostDigits) {

@@ -73,8 +73,12 @@ func weekdayHours(key, zh string, day int) field[hoursRow] {
 	}
 }
 
-func finishHours(r *row, h, _ *hoursRow) {
+func finishHours(r *row, h, before *hoursRow) {
 	r.workshopKnown("workshop", h.Workshop)
+	if before != nil && !h.byKind && !h.byDay {
+		h.Hours = registry.Hours{Valid: h.Valid, ByWeekday: before.ByWeekday, Workday: before.Workday, Restday: before.Restday, Weekday: before.Weekday}
+		return
+	}
 	switch c := r.cell("workday"); {
 	case h.byKind && h.byDay:
 		c.bad("工作日、休息日与星期不能同时填写", "want either kinds of day or weekdays, not both")

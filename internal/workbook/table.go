@@ -54,6 +54,7 @@ type table[T any] struct {
 	fields []field[T]
 	global bool // belongs to no base
 	self   bool // is the base: its own code names it
+	named  bool // an id alone can be the key: the row is known even when other parts of its key are wrong
 	store  func(*draft) *store[T]
 	// key names a row within its base; "" when the cells do not say.
 	key func(*T) string
@@ -126,7 +127,7 @@ func (t *table[T]) upsert(r *row, d *draft) {
 	}
 	t.set(r, &probe, func(c column) bool { return c.inKey })
 	key := t.key(&probe)
-	if key == "" || t.keyIsBad(r) {
+	if key == "" || t.keyIsBad(r) && !t.named {
 		t.set(r, &probe, func(column) bool { return true })
 		t.require(r)
 		return

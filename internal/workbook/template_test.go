@@ -2,6 +2,9 @@ package workbook_test
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -75,7 +78,7 @@ func TestExportImports(t *testing.T) {
 	if !again.Empty() {
 		t.Errorf("importing an export changes:\n%v%+v", again, again.Sheets)
 	}
-	f, err := excelize.OpenReader(&b)
+	f, err := excelize.OpenReader(bytes.NewReader(b.Bytes()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,6 +86,26 @@ func TestExportImports(t *testing.T) {
 	for cell, want := range map[string]string{"车间!C2": "'=HYPERLINK(\"x\")", "学员!C2": "张*", "学员!D2": "110105********002X", "学员!E2": "139****1234"} {
 		if got := cellOf(t, f, cell); got != want {
 			t.Errorf("%s is %q, want %q", cell, got, want)
+		}
+	}
+}
+
+// TestSchoolExports: an export has every field that a row can have.
+func TestSchoolExports(t *testing.T) {
+	t.Parallel()
+	content := registered(t)
+	var b bytes.Buffer
+	if err := workbook.WriteContent(&b, content); err != nil {
+		t.Fatal(err)
+	}
+	file := workbook.File{Name: "导出.xlsx", Data: b.Bytes()}
+	if again := mustImport(t, content, options(), file); !again.Empty() {
+		t.Errorf("importing an export changes:\n%v%+v", again, again.Sheets)
+	}
+	// Into nothing it brings everything but who the people are: masks say too little.
+	for _, m := range mistakesOf(t, workbook.Content{}, options(), file) {
+		if !strings.Contains(m.En, "is masked") {
+			t.Errorf("mistake %v, want only masks", m)
 		}
 	}
 }
@@ -125,5 +148,30 @@ func TestTemplateLooks(t *testing.T) {
 	}
 	if lists, err := f.GetDataValidations("班次"); err != nil || len(lists) != 4 {
 		t.Errorf("got %d lists, %v, want 4", len(lists), err)
+	}
+}
+
+// TestDocument: docs/import.md names every sheet and column as they are; -update writes them.
+func TestDocument(t *testing.T) {
+	t.Parallel()
+	const begin, end = "<!-- sheets: written by go test ./internal/workbook -update -->\n\n", "<!-- end of sheets -->\n"
+	path := filepath.Join("..", "..", "docs", "import.md")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, rest, ok := strings.Cut(string(text), begin)
+	got, tail, closed := strings.Cut(rest, end)
+	if !ok || !closed {
+		t.Fatalf("%s has no place for the sheets", path)
+	}
+	if *update {
+		got = workbook.Document()
+		if err := os.WriteFile(path, []byte(head+begin+got+end+tail), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff(workbook.Document(), got); diff != "" {
+		t.Errorf("the sheets in %s (-want +got), -update writes them:\n%s", path, diff)
 	}
 }
