@@ -155,7 +155,8 @@ type Exclusion struct {
 // Input is all that hours rest on.
 type Input struct {
 	// Day is the local day: only the part of each lesson inside it is judged.
-	Day     span.Span
+	Day span.Span
+	// Lessons are all that touch the day, or some with all that are Together with them.
 	Lessons []attendance.Lesson
 	// Attendance is what attendance.Derive gave for the lessons.
 	Attendance []attendance.Attendance

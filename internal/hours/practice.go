@@ -36,7 +36,7 @@ func (v *verifier) sharing() [][]*attendance.Lesson {
 		}
 		group := []*attendance.Lesson{l}
 		out = slices.DeleteFunc(out, func(g []*attendance.Lesson) bool {
-			if !slices.ContainsFunc(g, func(o *attendance.Lesson) bool { return share(l, o) }) {
+			if !slices.ContainsFunc(g, func(o *attendance.Lesson) bool { return Together(l, o) }) {
 				return false
 			}
 			group = append(group, g...)
@@ -52,9 +52,11 @@ func (v *verifier) sharing() [][]*attendance.Lesson {
 	return out
 }
 
-// share reports whether two lessons use a station at the same time.
-func share(a, b *attendance.Lesson) bool {
-	return a.Workshop == b.Workshop && !a.Span.Intersect(b.Span).Empty() &&
+// Together reports whether two practices use a station at the same time, so that the trainees of one may have the seats that
+// those of the other want. Whoever judges some lessons of a day only has to give all that are together with them, also by
+// way of a third one, with the attendance of their trainees.
+func Together(a, b *attendance.Lesson) bool {
+	return a.Practice && b.Practice && a.Workshop == b.Workshop && !a.Span.Intersect(b.Span).Empty() &&
 		slices.ContainsFunc(a.Stations, func(id string) bool { return slices.Contains(b.Stations, id) })
 }
 

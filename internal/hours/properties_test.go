@@ -10,6 +10,7 @@ import (
 
 	"github.com/jishi-telemetry/jishi/internal/attendance"
 	"github.com/jishi-telemetry/jishi/internal/hours"
+	"github.com/jishi-telemetry/jishi/internal/registry"
 	"github.com/jishi-telemetry/jishi/internal/span"
 	"github.com/jishi-telemetry/jishi/internal/telemetry"
 )
@@ -295,6 +296,35 @@ func TestOrderOfLists(t *testing.T) {
 	})
 }
 
+// A lesson has the same verdicts alone as among lessons with which it is neither together nor shares a trainee.
+func TestLessonsApart(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		w := drawWorld(t)
+		attended := w.attended()
+		all := w.verify(attended)
+		first := w.in.Lessons[0]
+		for i := range w.in.Lessons[1:] {
+			other := &w.in.Lessons[i+1]
+			if hours.Together(&first, other) != hours.Together(other, &first) {
+				t.Fatalf("%s and %s are together one way only", first.ID, other.ID)
+			}
+			if hours.Together(&first, other) || slices.ContainsFunc(first.Trainees, func(e registry.Enrolment) bool {
+				return slices.ContainsFunc(other.Trainees, func(o registry.Enrolment) bool { return o.Person == e.Person })
+			}) {
+				return
+			}
+		}
+		w.in.Lessons = w.in.Lessons[:1]
+		of := func(id string) bool { return id == first.ID }
+		alone := w.verify(slices.DeleteFunc(slices.Clone(attended), func(a attendance.Attendance) bool { return !of(a.Session) }))
+		want := slices.DeleteFunc(all, func(v hours.Verdict) bool { return !of(v.Session) })
+		if diff := gocmp.Diff(want, alone); diff != "" {
+			t.Fatalf("%s among others and alone (-want +got):\n%s", first.ID, diff)
+		}
+	})
+}
+
 // Two days on their own have what both have together, when no day has a limit.
 func TestMidnightChangesNothing(t *testing.T) {
 	t.Parallel()
@@ -319,6 +349,39 @@ func TestMidnightChangesNothing(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What machines did farther from a lesson than the rule reaches changes nothing.
+func TestReach(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		w := drawWorld(t)
+		w.in.Lessons = w.in.Lessons[:1]
+		attended := w.attended()
+		want := w.verify(attended)
+		near := w.in.Lessons[0].Span
+		near.StartMs, near.EndMs = near.StartMs-w.rule.Reach(), near.EndMs+w.rule.Reach()
+		for i := range w.stations {
+			s := &w.stations[i]
+			s.Running, s.Ready, s.Unknown = s.Running.Clip(near), s.Ready.Clip(near), s.Unknown.Clip(near)
+		}
+		if diff := gocmp.Diff(want, w.verify(attended)); diff != "" {
+			t.Fatalf("with all states, and with those within reach (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// Everybody can read why: each reason has a Chinese name of its own.
+func TestReasonsHaveNames(t *testing.T) {
+	t.Parallel()
+	seen := map[string]hours.Reason{}
+	for _, r := range append(hours.Reasons(), hours.Verified) {
+		zh := r.Zh()
+		if other, twice := seen[zh]; twice || zh == string(r) || zh == "" {
+			t.Errorf("%q is called %q, as %q is", r, zh, other)
+		}
+		seen[zh] = r
+	}
 }
 
 // Half units at their edges; those of a unit of no length are none.
