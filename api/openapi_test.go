@@ -164,7 +164,7 @@ func TestDescriptionIsServedAndKept(t *testing.T) {
 // operators are the paths that are not part of the described API: for operators, and for browsers.
 func operators() []string {
 	return []string{
-		"/", "/index.html", "/board.css", "/board.js", "/icon.svg", "/page.js", "/story.js", "/words.js",
+		"/", "/index.html", "/board.css", "/board.js", "/icon.svg", "/login.js", "/page.js", "/story.js", "/words.js",
 		"/healthz", "/readyz", "/metrics",
 		"/openapi.json", "/openapi.yaml", "/openapi-3.0.json", "/openapi-3.0.yaml",
 	}

@@ -81,13 +81,14 @@ func (s *Server) logIn(ctx context.Context, in *logInInput) (*sessionOutput, err
 	if err != nil {
 		return nil, s.accessProblem(err)
 	}
-	return &sessionOutput{cookie(c, session.ID, time.UnixMilli(session.ExpiresMs)), meOf(session.Principal)}, nil
+	lasts := int((session.ExpiresMs - s.o.Now().UnixMilli()) / time.Second.Milliseconds())
+	return &sessionOutput{cookie(c, session.ID, lasts), meOf(session.Principal)}, nil
 }
 
-// cookie is the session's cookie. An expiry that has passed removes it.
-func cookie(c caller, id string, expires time.Time) http.Cookie {
+// cookie is the session's cookie for so many seconds, by which a browser's clock that is wrong does no harm; -1 removes it.
+func cookie(c caller, id string, seconds int) http.Cookie {
 	return http.Cookie{
-		Name: cookieOf(c.secure), Value: id, Path: "/", Expires: expires,
+		Name: cookieOf(c.secure), Value: id, Path: "/", MaxAge: seconds,
 		HttpOnly: true, Secure: c.secure, SameSite: http.SameSiteStrictMode,
 	}
 }
@@ -119,7 +120,7 @@ func (s *Server) logOut(ctx context.Context, _ *struct{}) (*logOutOutput, error)
 	if err := s.o.Access.LogOut(ctx, c.Principal); err != nil {
 		return nil, s.accessProblem(err)
 	}
-	out := &logOutOutput{SetCookie: cookie(c, "", time.Unix(1, 0))}
+	out := &logOutOutput{SetCookie: cookie(c, "", -1)}
 	out.Body.Done = true
 	return out, nil
 }

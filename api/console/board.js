@@ -2,6 +2,7 @@
 // at once, and says so when what it shows is no longer now.
 
 import { $, Problem, element, get, icon, setPieces, setText } from "./page.js";
+import * as login from "./login.js";
 import * as story from "./story.js";
 import { ago, dayOf, duration, htmlLanguage, nameOf, percent, quantity, say, states, toggleLanguage } from "./words.js";
 
@@ -14,6 +15,7 @@ let bases = null;
 let board = null;
 let heardAt = 0; // performance.now() when the board came
 let storyAt = 0;
+let barred = false; // who is inside may not look here; asking again would only fill the audit log
 let only = null; // the state that the legend is set to
 const cards = new Map(); // equipment to its card
 
@@ -131,7 +133,9 @@ function showBases() {
 }
 
 async function refresh() {
+  if (barred || login.asking()) return;
   try {
+    if (!await login.enter()) return nobody();
     if (!bases || base === null) await loadBases();
     if (base !== null) {
       const asked = base;
@@ -143,8 +147,18 @@ async function refresh() {
     showBoard();
     await route();
   } catch (e) {
+    barred = e instanceof Problem && e.status === 403;
+    if (e instanceof Problem && e.status === 401) return nobody(), login.leave(), refresh();
     trouble(e);
   }
+}
+
+// nobody takes away what only those inside may see.
+function nobody() {
+  [bases, board, barred] = [null, null, false];
+  story.hide();
+  trouble(null);
+  showBoard();
 }
 
 // route shows the machine that the address names, so that a machine can be linked to and the back button closes it.
@@ -174,6 +188,7 @@ function speak() {
   $("language").textContent = say("other");
   $("language").lang = say("otherLang");
   for (const e of document.querySelectorAll("[data-say]")) e.textContent = say(e.dataset.say);
+  login.showWho();
   showBases();
   showBoard();
   story.draw();
@@ -181,7 +196,7 @@ function speak() {
 
 $("language").addEventListener("click", () => { toggleLanguage(); speak(); });
 $("base").addEventListener("change", () => {
-  [base, board] = [$("base").value, null];
+  [base, board, barred] = [$("base").value, null, false];
   history.replaceState(null, "", `?base=${encodeURIComponent(base)}`);
   showBoard();
   refresh();
@@ -190,6 +205,7 @@ $("story").addEventListener("close", () => { if (story.chosen()) location.hash =
 $("story").addEventListener("click", (e) => { if (e.target === $("story")) location.hash = ""; });
 addEventListener("hashchange", () => route().catch(trouble));
 addEventListener("resize", story.draw);
+login.start(refresh, () => { nobody(); refresh(); });
 setInterval(showAge, 1000);
 speak();
 loop();

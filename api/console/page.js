@@ -30,12 +30,28 @@ export function setPieces(e, texts) {
   wanted.forEach((text, i) => setText(e.children[i] || e.appendChild(element("span")), text));
 }
 
-export async function get(path) {
-  const r = await fetch(path, { headers: { Accept: "application/json" }, signal: AbortSignal.timeout(15000), cache: "no-store" });
-  const body = await r.json();
-  if (!r.ok) throw new Problem(body.detail || r.statusText);
-  return body;
+let token; // of the session: what other sites' pages do not know
+
+// csrf sets what goes along with everything that changes something.
+export function csrf(t) { token = t; }
+
+export const get = (path) => send("GET", path);
+
+export async function send(method, path, body) {
+  const headers = { Accept: "application/json" };
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  if (token && method !== "GET") headers["X-CSRF-Token"] = token;
+  const r = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), signal: AbortSignal.timeout(15000), cache: "no-store" });
+  const answer = await r.json();
+  if (!r.ok) throw new Problem(answer, r);
+  return answer;
 }
 
 // Problem is what the service itself says, in contrast to a service that says nothing.
-export class Problem extends Error {}
+export class Problem extends Error {
+  constructor(answer, response) {
+    const first = (answer.errors || [])[0];
+    super((first && first.message) || answer.detail || response.statusText);
+    this.status = response.status;
+  }
+}

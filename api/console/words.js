@@ -21,6 +21,9 @@ const words = {
       not_bound: "没有采集终端绑定到该设备", calendar_unpublished: "该年放假安排未发布，开放时间不全", no_opening_hours: "未登记开放时间",
       not_in_service: "该时段设备未投入使用",
     },
+    logIn: "登录", account: "账号", password: "口令", go: "确定", leave: "退出", changePassword: "修改口令", oldPassword: "一次性口令",
+    newPassword: "新口令", again: "再输入一次", oneTime: "一次性口令须先修改。新口令 12 至 128 个字符。", differ: "两次输入的新口令不一致。",
+    noCookie: "浏览器没有保存登录状态：请以 https 访问，并允许 Cookie。",
     duration: { h: " 小时", m: " 分", s: " 秒", join: " " },
   },
   en: {
@@ -43,6 +46,9 @@ const words = {
       not_bound: "no device is bound to it", calendar_unpublished: "the year's holidays are not published; opening hours are incomplete",
       no_opening_hours: "no opening hours are registered", not_in_service: "not in service then",
     },
+    logIn: "Log in", account: "Account", password: "Password", go: "OK", leave: "Log out", changePassword: "Change the password", oldPassword: "One-time password",
+    newPassword: "New password", again: "Once more", oneTime: "The one-time password has to be changed first. A new one has 12 to 128 characters.", differ: "The new passwords are not the same.",
+    noCookie: "The browser has not kept the log-in: use https, and allow cookies.",
     duration: { h: " h", m: " min", s: " s", join: " " },
   },
 };
