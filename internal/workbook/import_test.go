@@ -232,6 +232,19 @@ func TestHolidaysAreReplaced(t *testing.T) {
 	}
 }
 
+// TestSeriesAreBounded: what is compared in pairs cannot be made to take minutes.
+func TestSeriesAreBounded(t *testing.T) {
+	t.Parallel()
+	lines := []string{"基地编码|卡令牌|人员编号|起始时间|截止时间"}
+	for i := range 1001 {
+		lines = append(lines, fmt.Sprintf("b1|tok-9|S1|%d-01-%02d|%d-01-%02d", 2030+i/28, 1+i%28, 2030+i/28, 1+i%28))
+	}
+	mistakes := mistakesOf(t, registered(t), options(), sheetOf(t, "卡", lines...))
+	if len(mistakes) != 1 || mistakes[0].Row != 1002 || !strings.Contains(mistakes[0].En, "at most 1000") {
+		t.Errorf("got %v, want one mistake in row 1002", mistakes)
+	}
+}
+
 // TestMistakesAreBounded: a file that is something else altogether is not repeated whole.
 func TestMistakesAreBounded(t *testing.T) {
 	t.Parallel()

@@ -131,6 +131,7 @@ type workshopRow struct{ ID, Name, NameEN string }
 
 var workshopTable = &table[workshopRow]{
 	what:  info{Zh: "车间", En: "workshops", also: []string{"实训室", "车间实训室", "workshop"}, noteZh: "车间或实训室", noteEn: "workshops and training rooms"},
+	most:  2000,
 	store: func(d *draft) *store[workshopRow] { return d.workshops },
 	key:   func(w *workshopRow) string { return w.ID },
 	fields: []field[workshopRow]{
@@ -148,6 +149,7 @@ type stationRow struct {
 
 var stationTable = &table[stationRow]{
 	what:  info{Zh: "工位", En: "stations", also: []string{"station"}, noteZh: "车间里的工位", noteEn: "work places in a workshop"},
+	most:  20_000,
 	store: func(d *draft) *store[stationRow] { return d.stations },
 	key: func(s *stationRow) string {
 		if s.Workshop == "" || s.ID == "" {

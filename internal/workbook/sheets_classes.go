@@ -42,8 +42,9 @@ var classTable = &table[registry.Class]{
 }
 
 var enrolmentTable = &table[registry.Enrolment]{
-	what:  info{Zh: "报名", En: "enrolments", also: []string{"班次学员", "enrolment"}, noteZh: "谁参加哪个班", noteEn: "who takes part in which class"},
-	store: func(d *draft) *store[registry.Enrolment] { return d.enrolments },
+	what:   info{Zh: "报名", En: "enrolments", also: []string{"班次学员", "enrolment"}, noteZh: "谁参加哪个班", noteEn: "who takes part in which class"},
+	series: true,
+	store:  func(d *draft) *store[registry.Enrolment] { return d.enrolments },
 	key: func(e *registry.Enrolment) string {
 		if e.Class == "" || e.Person == "" {
 			return ""

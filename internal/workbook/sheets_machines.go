@@ -36,6 +36,7 @@ const (
 
 var equipmentTable = &table[equipmentRow]{
 	what:  info{Zh: "设备", En: "equipment", also: []string{"实训设备", "设备台账", "machines"}, noteZh: "实训设备", noteEn: "training equipment"},
+	most:  20_000,
 	store: func(d *draft) *store[equipmentRow] { return d.equipment },
 	key:   func(e *equipmentRow) string { return e.ID },
 	fresh: func() equipmentRow {
@@ -144,6 +145,7 @@ func powerRule(e *equipmentRow) *registry.PowerRule {
 
 var deviceTable = &table[registry.Device]{
 	what:  info{Zh: "采集终端", En: "devices", also: []string{"终端", "device"}, noteZh: "电表、控制器、读卡器", noteEn: "meters, controllers, badge readers"},
+	most:  20_000,
 	store: func(d *draft) *store[registry.Device] { return d.devices },
 	key:   func(d *registry.Device) string { return d.ID },
 	fields: []field[registry.Device]{
@@ -167,8 +169,10 @@ var deviceTable = &table[registry.Device]{
 }
 
 var bindingTable = &table[registry.Binding]{
-	what:  info{Zh: "绑定", En: "bindings", also: []string{"终端绑定", "binding"}, noteZh: "终端的通道在什么时候代表哪台设备或哪个车间", noteEn: "which machine or room a device's channel speaks for, and when"},
-	store: func(d *draft) *store[registry.Binding] { return d.bindings },
+	what:   info{Zh: "绑定", En: "bindings", also: []string{"终端绑定", "binding"}, noteZh: "终端的通道在什么时候代表哪台设备或哪个车间", noteEn: "which machine or room a device's channel speaks for, and when"},
+	most:   20_000,
+	series: true,
+	store:  func(d *draft) *store[registry.Binding] { return d.bindings },
 	key: func(b *registry.Binding) string {
 		if b.Device == "" || b.Use == "" {
 			return ""

@@ -159,8 +159,9 @@ func finishPerson(r *row, p, before *personRow, teacher bool) {
 var cardNumber = regexp.MustCompile(`^(0[xX])?[0-9A-Fa-f]{1,2}([0-9A-Fa-f:, -]{0,28}[0-9A-Fa-f])?$`)
 
 var cardTable = &table[registry.Card]{
-	what:  info{Zh: "卡", En: "cards", also: []string{"实训卡", "门禁卡", "card"}, noteZh: "卡号与卡令牌恰填一个；换卡时旧卡写截止、新卡写起始", noteEn: "a card's number or its token, and whose it is when"},
-	store: func(d *draft) *store[registry.Card] { return d.cards },
+	what:   info{Zh: "卡", En: "cards", also: []string{"实训卡", "门禁卡", "card"}, noteZh: "卡号与卡令牌恰填一个；换卡时旧卡写截止、新卡写起始", noteEn: "a card's number or its token, and whose it is when"},
+	series: true,
+	store:  func(d *draft) *store[registry.Card] { return d.cards },
 	key: func(c *registry.Card) string {
 		if c.Token == "" {
 			return ""

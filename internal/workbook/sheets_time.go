@@ -24,8 +24,9 @@ func rowsOfHours(workshop string, list []registry.Hours) []hoursRow {
 }
 
 var hoursTable = &table[hoursRow]{
-	what:  info{Zh: "开放时间", En: "hours", also: []string{"opening hours"}, noteZh: "按工作日和休息日，或按星期；车间编号空为整个基地", noteEn: "by kind of day or by weekday; of the base where there is no workshop"},
-	store: func(d *draft) *store[hoursRow] { return d.hours },
+	what:   info{Zh: "开放时间", En: "hours", also: []string{"opening hours"}, noteZh: "按工作日和休息日，或按星期；车间编号空为整个基地", noteEn: "by kind of day or by weekday; of the base where there is no workshop"},
+	series: true,
+	store:  func(d *draft) *store[hoursRow] { return d.hours },
 	key: func(h *hoursRow) string {
 		return joinKey("hours", h.Workshop, strconv.FormatInt(h.Valid.StartMs, 10))
 	},
@@ -116,8 +117,9 @@ func rowsOfExceptions(workshop string, list []registry.Exception) []exceptionRow
 }
 
 var exceptionTable = &table[exceptionRow]{
-	what:  info{Zh: "开放例外", En: "exceptions", also: []string{"例外", "临时开放"}, noteZh: "某些日子不同的开放时间，先于开放时间", noteEn: "days with other hours"},
-	store: func(d *draft) *store[exceptionRow] { return d.exceptions },
+	what:   info{Zh: "开放例外", En: "exceptions", also: []string{"例外", "临时开放"}, noteZh: "某些日子不同的开放时间，先于开放时间", noteEn: "days with other hours"},
+	series: true,
+	store:  func(d *draft) *store[exceptionRow] { return d.exceptions },
 	key: func(e *exceptionRow) string {
 		if e.Valid.StartMs == 0 {
 			return ""

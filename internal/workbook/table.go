@@ -1,7 +1,10 @@
 package workbook
 
 import (
+	"cmp"
+	"fmt"
 	"slices"
+	"strings"
 )
 
 // baseKey is the column by which a row names its base.
@@ -54,6 +57,8 @@ type table[T any] struct {
 	fields []field[T]
 	global bool // belongs to no base
 	self   bool // is the base: its own code names it
+	most   int  // rows of one base; 0 is maxRows
+	series bool // the last part of the key is when a validity begins: a thing may have maxSeries of them
 	named  bool // an id alone can be the key: the row is known even when other parts of its key are wrong
 	store  func(*draft) *store[T]
 	// key names a row within its base; "" when the cells do not say.
@@ -218,7 +223,28 @@ func (t *table[T]) keep(r *row, d *draft, before *T, v T) {
 		v = *before
 	}
 	d.touched = d.touched || before == nil || len(fields) > 0
+	if before == nil {
+		t.bound(r, st, t.key(&v))
+	}
 	st.put(t.key(&v), v, r)
+}
+
+// maxSeries is how many validities one thing may have, such as a card that changes hands: they are compared in pairs.
+const maxSeries = 1000
+
+// bound reports a row that is one too many: what belongs together is compared with each other, and no base has as much.
+func (t *table[T]) bound(r *row, st *store[T], key string) {
+	c := r.cell(r.mainKey())
+	if len(st.list) >= cmp.Or(t.most, maxRows) {
+		c.bad(fmt.Sprintf("过多：一个基地至多 %d 条", cmp.Or(t.most, maxRows)), fmt.Sprintf("too many, a base has at most %d", cmp.Or(t.most, maxRows)))
+	}
+	if !t.series {
+		return
+	}
+	of := key[:strings.LastIndex(key, keySeparator)]
+	if st.series[of]++; st.series[of] > maxSeries {
+		c.bad(fmt.Sprintf("过多：同一对象至多 %d 段有效期", maxSeries), fmt.Sprintf("too many validities of one thing, want at most %d", maxSeries))
+	}
 }
 
 // difference lists the fields that differ, of a new row those that say something.
@@ -295,10 +321,12 @@ type store[T any] struct {
 	at   map[string]int
 	rows []*row // nil for what no file said
 	name func(*T) string
+	// series counts the new validities of each thing.
+	series map[string]int
 }
 
 func newStore[T any](list []T, of *info, key func(*T) string) *store[T] {
-	s := &store[T]{of: of, list: list, at: make(map[string]int, len(list)), rows: make([]*row, len(list)), name: key}
+	s := &store[T]{of: of, list: list, at: make(map[string]int, len(list)), rows: make([]*row, len(list)), name: key, series: map[string]int{}}
 	for i := range list {
 		s.at[key(&list[i])] = i
 	}
