@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,6 +17,7 @@ import (
 	"github.com/jishi-telemetry/jishi/firmware-sim/scenario"
 	"github.com/jishi-telemetry/jishi/internal/atomicfile"
 	"github.com/jishi-telemetry/jishi/internal/calendar"
+	"github.com/jishi-telemetry/jishi/internal/ledger"
 	"github.com/jishi-telemetry/jishi/internal/mqtt"
 	"github.com/jishi-telemetry/jishi/internal/registry"
 )
@@ -25,6 +27,7 @@ const demoText = `机时看板 board: %s
 设备接入 broker: %s
 数据目录 data: %s (removed at the end 退出时删除)
 试一试 try: jishi usage --data.dir %s
+            jishi hours --data.dir %s
             jishi top --server %s
 Ctrl-C 退出 to stop
 `
@@ -76,14 +79,46 @@ func (p *process) upScenario(ctx context.Context, s *scenario.Scenario, cmd *cob
 	if err := writeRegistry(reg, filepath.Join(dir, "registry")); err != nil {
 		return fmt.Errorf("registry of the scenario: %w", err)
 	}
+	if err := p.importPeople(ctx, simulation, content); err != nil {
+		return fmt.Errorf("people of the scenario: %w", err)
+	}
 	broker, url, err := p.startAll(ctx, registry.Fixed(reg))
 	if err != nil {
 		return err
 	}
 	p.stack.Go(ctx, "demo", func(ctx context.Context) error { return p.live(ctx, simulation, broker) })
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), demoText, url, broker, dir, dir, url)
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), demoText, url, broker, dir, dir, dir, url)
 	return err
 }
+
+// importPeople puts who learns at the base into the ledger, as an import would: the timetable of the days just past and the
+// weeks to come.
+func (p *process) importPeople(ctx context.Context, s *sim.Simulation, base registry.Base) (err error) {
+	people, err := p.enlistPeople(s, 0)
+	if err != nil {
+		return err
+	}
+	until := p.now().AddDate(0, 0, shownDays).UnixMilli()
+	people.Sessions = slices.DeleteFunc(people.Sessions, func(x registry.Session) bool { return x.Span.StartMs > until })
+	known := make(map[string]bool, len(people.Sessions))
+	for _, x := range people.Sessions {
+		known[x.ID] = true
+	}
+	people.Claims = slices.DeleteFunc(people.Claims, func(c registry.Claim) bool { return !known[c.Session] })
+	l, err := ledger.Open(ctx, p.c.path("ledger.path", "ledger.db"))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+	_, err = l.PutReference(ctx, ledger.Change{
+		AtMs: p.now().UnixMilli(), Actor: "jishi up", Note: "scenario", Since: ledger.AnyVersion,
+		Bases: []registry.Base{base}, People: []registry.People{people},
+	})
+	return err
+}
+
+// shownDays is how far ahead a demo has a timetable.
+const shownDays = 31
 
 // liveDays is how long a scenario lives on: longer than anybody looks on.
 const liveDays = 3660

@@ -45,7 +45,7 @@ func newExplain() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			code, err := chooseBase(ref.registry, base)
+			code, err := chooseBase(ref.Registry, base)
 			if err != nil {
 				return usageError{err}
 			}
@@ -54,7 +54,7 @@ func newExplain() *cobra.Command {
 				return err
 			}
 			defer func() { err = errors.Join(err, store.Close()) }()
-			x, err := settle.New(store, ref.registry, ref.calendar).Explain(ctx, ref.roster(code), session, person, settle.DefaultRules(), nil)
+			x, err := settle.New(store, ref.Registry, ref.Calendar).Explain(ctx, rosterOf(ref, code), session, person, settle.DefaultRules(), nil)
 			if errors.Is(err, settle.ErrUnknownSession) || errors.Is(err, settle.ErrNotEnrolled) {
 				return usageError{err}
 			}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/jishi-telemetry/jishi/api"
 	"github.com/jishi-telemetry/jishi/internal/calendar"
+	"github.com/jishi-telemetry/jishi/internal/hours"
 	"github.com/jishi-telemetry/jishi/internal/settle"
 )
 
@@ -60,7 +61,7 @@ func printHours(ctx context.Context, c *settings, cmd *cobra.Command, f *hoursFl
 	if err != nil {
 		return err
 	}
-	base, err := chooseBase(ref.registry, f.base)
+	base, err := chooseBase(ref.Registry, f.base)
 	if err != nil {
 		return usageError{err}
 	}
@@ -69,18 +70,18 @@ func printHours(ctx context.Context, c *settings, cmd *cobra.Command, f *hoursFl
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	settler := settle.New(store, ref.registry, ref.calendar)
+	settler := settle.New(store, ref.Registry, ref.Calendar)
 	var rows []api.Hours
 	for _, w := range windows {
 		day, err := calendar.ParseDate(w.day)
 		if err != nil {
 			return usageError{fmt.Errorf("--from %q: want a day such as 2026-03-02", f.from)}
 		}
-		people, err := settler.People(ctx, ref.roster(base), day, settle.DefaultRules(), nil)
+		people, err := settler.People(ctx, rosterOf(ref, base), day, settle.DefaultRules(), nil)
 		if err != nil {
 			return err
 		}
-		rows = append(rows, api.HoursOf(people, ref.roster(base), settle.DefaultRules())...)
+		rows = append(rows, api.HoursOf(people, rosterOf(ref, base), settle.DefaultRules())...)
 	}
 	return write(cmd.OutOrStdout(), chosen(rows, f))
 }
@@ -131,6 +132,9 @@ func hoursCSV(w io.Writer, rows []api.Hours) error {
 func reasonsText(r *api.Hours, between string) string {
 	var out []string
 	for _, x := range r.Reasons {
+		if x.Reason == string(hours.OutOfSchedule) {
+			continue // beyond the timetable there is nothing to count
+		}
 		out = append(out, fmt.Sprintf("%s=%.1f", x.Reason, x.Seconds/60))
 	}
 	return strings.Join(out, between)

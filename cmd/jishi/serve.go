@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 
 	"github.com/spf13/cobra"
 
-	"github.com/jishi-telemetry/jishi/internal/calendar"
+	"github.com/jishi-telemetry/jishi/internal/ledger"
+	"github.com/jishi-telemetry/jishi/internal/registry"
 )
 
 func newServe() *cobra.Command {
@@ -25,14 +28,6 @@ func (p *process) serve(ctx context.Context, cmd *cobra.Command) error {
 	if err := p.c.makeDir(); err != nil {
 		return err
 	}
-	reg, err := openRegistry(p.c)
-	if err != nil {
-		return err
-	}
-	cal, err := calendar.New()
-	if err != nil {
-		return err
-	}
 	store, err := openStore(ctx, p.c, false, p.metrics)
 	if err != nil {
 		return err
@@ -42,9 +37,27 @@ func (p *process) serve(ctx context.Context, cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	url, err := p.startServer(ctx, store, reg, cal, led)
+	reg, err := p.followFilesOrLedger(ctx, led)
+	if err != nil {
+		return err
+	}
+	url, err := p.startServer(ctx, store, reg, led)
 	if err != nil {
 		return err
 	}
 	return p.sayBoard(cmd.OutOrStdout(), url)
+}
+
+// followFilesOrLedger follows the registry's files, which need not be there when bases were imported.
+func (p *process) followFilesOrLedger(ctx context.Context, l *ledger.Ledger) (*registry.Live, error) {
+	reg, err := p.followRegistry(ctx)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return reg, err
+	}
+	bases, ledgerErr := l.Bases(ctx)
+	if ledgerErr != nil || len(bases) == 0 {
+		return nil, errors.Join(err, ledgerErr)
+	}
+	empty, err := registry.New()
+	return registry.Fixed(empty), err
 }

@@ -49,24 +49,10 @@ func (p *comparedPerson) judge() {
 	p.Right = p.DeniedS <= edgesS && p.LostS <= lostBound*p.DeservedS+edgesS
 }
 
-// roster writes down who learns at the base, with the tokens of the base's own card key.
+// roster writes down who learns at the base.
 func (g *stage) roster() (*registry.Roster, error) {
-	key, err := g.p.bridgeCardKey()
-	if err != nil {
-		return nil, err
-	}
-	tokens, err := card.NewTokens(card.Options{Key: key})
-	if err != nil {
-		return nil, err
-	}
 	base, _ := g.registry.Base(g.s.Scenario().Bases[g.base].Code)
-	people, err := enlist.People(g.s, g.base, func(number string) string {
-		token, wrong := tokens.Token("", card.Hex, number)
-		if wrong != nil {
-			return ""
-		}
-		return token
-	})
+	people, err := g.p.enlistPeople(g.s, g.base)
 	if err != nil {
 		return nil, err
 	}
@@ -75,6 +61,25 @@ func (g *stage) roster() (*registry.Roster, error) {
 		return nil, fmt.Errorf("people of the scenario: %w", err)
 	}
 	return roster, nil
+}
+
+// enlistPeople writes down who learns at a simulated base, with the tokens of the base's own card key.
+func (p *process) enlistPeople(s *sim.Simulation, base int) (registry.People, error) {
+	key, err := p.bridgeCardKey()
+	if err != nil {
+		return registry.People{}, err
+	}
+	tokens, err := card.NewTokens(card.Options{Key: key})
+	if err != nil {
+		return registry.People{}, err
+	}
+	return enlist.People(s, base, func(number string) string {
+		token, wrong := tokens.Token("", card.Hex, number)
+		if wrong != nil {
+			return ""
+		}
+		return token
+	})
 }
 
 // personTruth is what the ledger says of one person.

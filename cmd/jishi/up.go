@@ -10,7 +10,6 @@ import (
 
 	bridge "github.com/jishi-telemetry/jishi/broker-bridge"
 	"github.com/jishi-telemetry/jishi/firmware-sim/scenario"
-	"github.com/jishi-telemetry/jishi/internal/calendar"
 	"github.com/jishi-telemetry/jishi/internal/evidence"
 	"github.com/jishi-telemetry/jishi/internal/mqtt"
 	"github.com/jishi-telemetry/jishi/internal/registry"
@@ -78,10 +77,6 @@ func (p *process) startAll(ctx context.Context, reg *registry.Live) (brokerAddr,
 	if err := p.c.makeDir(); err != nil {
 		return "", "", err
 	}
-	cal, err := calendar.New()
-	if err != nil {
-		return "", "", err
-	}
 	store, err := openStore(ctx, p.c, false, p.metrics)
 	if err != nil {
 		return "", "", err
@@ -105,7 +100,7 @@ func (p *process) startAll(ctx context.Context, reg *registry.Live) (brokerAddr,
 	if err := p.startAdmin(ctx, adminOf(&observed{b, broker})); err != nil {
 		return "", "", err
 	}
-	url, err = p.startServer(ctx, store, reg.Current(), cal, led)
+	url, err = p.startServer(ctx, store, reg, led)
 	return broker.Addr(), url, err
 }
 

@@ -17,7 +17,6 @@ import (
 
 	"github.com/jishi-telemetry/jishi/api"
 	"github.com/jishi-telemetry/jishi/collector"
-	"github.com/jishi-telemetry/jishi/internal/calendar"
 	"github.com/jishi-telemetry/jishi/internal/config"
 	"github.com/jishi-telemetry/jishi/internal/evidence"
 	"github.com/jishi-telemetry/jishi/internal/evidence/embedded"
@@ -212,10 +211,13 @@ func bridgeKeys(reg *registry.Live, own map[string]ed25519.PublicKey) func(base,
 }
 
 // startServer serves the API and the board, and returns where.
-func (p *process) startServer(ctx context.Context, store evidence.Store, reg *registry.Registry, cal *calendar.Calendar, l *ledger.Ledger) (string, error) {
-	settler := settle.New(store, reg, cal)
+func (p *process) startServer(ctx context.Context, store evidence.Store, reg *registry.Live, l *ledger.Ledger) (string, error) {
+	reference, err := p.followReference(ctx, reg, l)
+	if err != nil {
+		return "", err
+	}
 	o := api.Options{
-		Settler: settler, Registry: reg, Calendar: cal, Store: store, Ledger: l,
+		World: func() *api.World { return worldOf(store, reference.Current()) }, Store: store, Ledger: l,
 		Ready: map[string]func(context.Context) error{"evidence": store.Ping, "ledger": l.Ping}, Gatherer: p.metrics, Registerer: p.metrics,
 		Floor: p.c.floor(), Version: obs.ReadBuild().Version, Logger: p.log.With("part", "api"),
 	}
@@ -230,11 +232,19 @@ func (p *process) startServer(ctx context.Context, store evidence.Store, reg *re
 	if err != nil {
 		return "", fmt.Errorf("listen for HTTP (--http.addr): %w", err)
 	}
-	keeper := &settle.Keeper{Settler: settler, Ledger: l, Logger: p.log.With("part", "settle")}
+	keeper := &settle.Keeper{
+		Settler: worldOf(store, reference.Current()).Settler, Ledger: l, Logger: p.log.With("part", "settle"),
+		Reference: func(context.Context) (*ledger.Reference, error) { return reference.Current(), nil },
+	}
 	p.stack.Go(ctx, "settle", func(ctx context.Context) error { keeper.Run(ctx); return nil })
 	p.stack.Go(ctx, "http", func(ctx context.Context) error { return server.Serve(ctx, listener) })
 	p.log.Info("HTTP listens", "url", "http://"+listener.Addr().String())
 	return "http://" + listener.Addr().String(), nil
+}
+
+// worldOf is what the API shows figures by.
+func worldOf(store evidence.Store, r *ledger.Reference) *api.World {
+	return &api.World{Settler: settle.New(store, r.Registry, r.Calendar), Registry: r.Registry, Calendar: r.Calendar, Rosters: r.Rosters}
 }
 
 // openLedger opens the ledger and has the stack close it.
