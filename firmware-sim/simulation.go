@@ -124,6 +124,8 @@ type run struct {
 	crew   *crew
 	voices []voice.Voice
 	upset  []*upset
+	hosts  []*host          // who listens to a Sparkplug node, nil for the others
+	sent   []func(delivery) // where a member's messages go
 	watch  *watch
 	ledger *Ledger
 	queue  queue
@@ -135,18 +137,52 @@ type run struct {
 
 func (s *Simulation) newRun(base int, ledger *Ledger) *run {
 	r := &run{s: s, base: base, crew: s.bases[base], ledger: ledger}
-	for _, m := range r.crew.members {
+	for i, m := range r.crew.members {
 		v, _, err := voice.New(m.spec)
 		if err != nil {
 			panic("sim: a voice that could be made cannot be made again: " + err.Error()) // NewSimulation made it
 		}
 		r.voices = append(r.voices, v)
 		r.upset = append(r.upset, newUpset(s.scenario, m))
+		r.listen(i)
 	}
 	if ledger != nil {
 		r.watch = newWatch(s, base, ledger)
 	}
 	return r
+}
+
+// listen lets a member's messages go to the broker, a Sparkplug node's by way of the host that hears them there.
+func (r *run) listen(member int) {
+	broker := func(d delivery) { heap.Push(&r.queue, d) }
+	var h *host
+	next := broker
+	if r.crew.members[member].identity.Dialect == string(scenario.Sparkplug) {
+		h = newHost(broker)
+		next = h.take
+	}
+	r.hosts = append(r.hosts, h)
+	r.sent = append(r.sent, func(d delivery) {
+		d.member = member
+		r.order++
+		d.order = r.order
+		next(d)
+	})
+}
+
+// listener lets a node's messages pass on as it says them, so that a host can ask it for its birth.
+type listener struct {
+	*host
+	passage  *passage
+	emulated bool
+}
+
+// Said implements voice.Host.
+func (l listener) Said(m *voice.Message) {
+	if l.emulated {
+		m.Tells |= voice.Wrong
+	}
+	l.passage.said(m)
 }
 
 // day lives one day, and yields what has arrived by its end.
@@ -157,19 +193,23 @@ func (r *run) day(n int, yield func(Timed) bool) bool {
 	}
 	r.yesterday = day
 	for i, m := range r.crew.members {
+		rng := random(r.s.scenario, r.base, m.number, n, purposeUpset)
+		p := r.upset[i].begin(day.Span, rng, r.sent[i])
 		in := r.input(m, day, n)
-		said := r.voices[i].Day(in)
-		if emulated(m, day) {
-			for j := range said {
-				said[j].Tells |= voice.Wrong
-			}
+		if h := r.hosts[i]; h != nil {
+			in.Host = listener{h, p, emulated(m, day)}
+			r.voices[i].Day(in)
+			p.end()
+			h.pass(day.EndMs)
+			continue
 		}
-		r.upset[i].day(day.Span, said, random(r.s.scenario, r.base, m.number, n, purposeUpset), func(d delivery) {
-			d.member = i
-			r.order++
-			d.order = r.order
-			heap.Push(&r.queue, d)
-		})
+		for _, said := range r.voices[i].Day(in) {
+			if emulated(m, day) {
+				said.Tells |= voice.Wrong
+			}
+			p.said(&said)
+		}
+		p.end()
 	}
 	return r.deliver(day.EndMs, yield)
 }
@@ -186,6 +226,11 @@ func (r *run) live(n int) *plant.Day {
 }
 
 func (r *run) finish(yield func(Timed) bool) {
+	for _, h := range r.hosts {
+		if h != nil {
+			h.drain()
+		}
+	}
 	if r.deliver(never, yield) && r.watch != nil {
 		r.watch.finish()
 	}

@@ -21,7 +21,6 @@ const (
 type upset struct {
 	faults []*scenario.Fault
 	kept   []voice.Message // the last of each topic, oldest first, for ghosts
-	unborn bool            // the birth that announced the aliases was lost
 	missed bool            // a word about the state was lost or late, and none has named the state since
 }
 
@@ -39,47 +38,85 @@ func newUpset(s *scenario.Scenario, m *member) *upset {
 	return u
 }
 
-// day hands on a day's messages as they reach the broker.
-func (u *upset) day(day span.Span, said []voice.Message, rng *rand.Rand, hand func(delivery)) {
-	if len(u.faults) == 0 {
-		for i := range said {
-			hand(delivery{message: said[i], atMs: said[i].AtMs})
-		}
+// passage is a day's messages of one member on their way to the broker, one after another as they are said.
+type passage struct {
+	*upset
+	rng    *rand.Rand
+	hand   func(delivery)
+	bursts []span.Span
+	ghosts []int64
+	held   *fate // a message that its successor is to overtake
+}
+
+// begin prepares for a day: what gets through goes to hand.
+func (u *upset) begin(day span.Span, rng *rand.Rand, hand func(delivery)) *passage {
+	p := &passage{upset: u, rng: rng, hand: hand}
+	if len(u.faults) > 0 {
+		p.bursts, p.ghosts = u.bursts(day, rng), u.ghosts(day, rng)
+	}
+	return p
+}
+
+// said takes the next message.
+func (p *passage) said(m *voice.Message) {
+	if len(p.faults) == 0 {
+		p.hand(delivery{message: *m, atMs: m.AtMs})
 		return
 	}
-	bursts := u.bursts(day, rng)
-	ghosts := u.ghosts(day, rng)
-	for i := range said {
-		m := &said[i]
-		for len(ghosts) > 0 && ghosts[0] <= m.AtMs {
-			u.haunt(ghosts[0], hand)
-			ghosts = ghosts[1:]
-		}
-		nextMs := m.AtMs
-		if i+1 < len(said) {
-			nextMs = said[i+1].AtMs
-		}
-		u.pass(m, nextMs, bursts, rng, hand)
-		u.keep(m)
+	p.release(m.AtMs)
+	for len(p.ghosts) > 0 && p.ghosts[0] <= m.AtMs {
+		p.haunt(p.ghosts[0], p.hand)
+		p.ghosts = p.ghosts[1:]
 	}
-	for _, ms := range ghosts {
-		u.haunt(ms, hand)
+	f := p.decide(m)
+	p.keep(m)
+	if f.overtaken {
+		p.held = &f
+		return
+	}
+	p.pass(&f, m.AtMs)
+}
+
+// end lets through what is left of the day.
+func (p *passage) end() {
+	if p.held != nil {
+		p.release(p.held.AtMs)
+	}
+	for _, ms := range p.ghosts {
+		p.haunt(ms, p.hand)
 	}
 }
 
-// pass lets chance decide over one message. Each fault draws, whatever the others did, so that one fault's rate does not
+// release lets the held message follow its successor.
+func (p *passage) release(nextMs int64) {
+	if f := p.held; f != nil {
+		p.held = nil
+		p.pass(f, nextMs)
+	}
+}
+
+// fate is what chance has decided over one message.
+type fate struct {
+	voice.Message
+	copies          int
+	lost, overtaken bool
+	// beforeMs and afterMs are delays, by faults that come before the one of being overtaken and after it.
+	beforeMs, afterMs int64
+}
+
+// decide lets chance decide over one message. Each fault draws, whatever the others did, so that one fault's rate does not
 // change what another does.
-func (u *upset) pass(m *voice.Message, nextMs int64, bursts []span.Span, rng *rand.Rand, hand func(delivery)) {
-	d := delivery{message: *m, atMs: m.AtMs}
-	copies := 1
-	for _, f := range u.faults {
+func (p *passage) decide(m *voice.Message) fate {
+	d := fate{Message: *m, copies: 1}
+	rng := p.rng
+	for _, f := range p.faults {
 		if at := within(f, span.Span{StartMs: m.AtMs, EndMs: m.AtMs + 1}); at.Empty() {
 			continue
 		}
 		switch f.Kind {
 		case scenario.Duplicate:
 			if rng.Float64() < f.Rate {
-				copies++
+				d.copies++
 			}
 		case scenario.Drop:
 			if rng.Float64() < f.Rate {
@@ -87,40 +124,47 @@ func (u *upset) pass(m *voice.Message, nextMs int64, bursts []span.Span, rng *ra
 			}
 		case scenario.Reorder:
 			if rng.Float64() < f.Rate {
-				d.atMs = max(d.atMs, nextMs)
+				d.overtaken = true
 			}
 		case scenario.Delay:
 			forMs := f.For.Milliseconds()
 			if forMs == 0 {
 				forMs = defaultDelayMs
 			}
-			if hit, by := rng.Float64() < f.Rate, rng.Int64N(forMs)+1; hit {
-				d.atMs += by
+			switch hit, by := rng.Float64() < f.Rate, rng.Int64N(forMs)+1; {
+			case hit && d.overtaken:
+				d.afterMs += by
+			case hit:
+				d.beforeMs += by
 			}
 		}
 	}
-	for _, b := range bursts {
-		if b.Contains(m.AtMs) {
+	return d
+}
+
+// pass hands on a message of which everything is decided; an overtaken one comes after nextMs at the earliest.
+func (p *passage) pass(f *fate, nextMs int64) {
+	d := delivery{message: f.Message, atMs: f.AtMs + f.beforeMs, lost: f.lost}
+	if f.overtaken {
+		d.atMs = max(d.atMs, nextMs)
+	}
+	d.atMs += f.afterMs
+	for _, b := range p.bursts {
+		if b.Contains(f.AtMs) {
 			// A device that says no time of its own does not store what it says either.
-			d.atMs, d.lost = max(d.atMs, b.EndMs), d.lost || m.Exact
+			d.atMs, d.lost = max(d.atMs, b.EndMs), d.lost || f.Exact
 		}
 	}
-	u.understand(&d)
-	for i := range copies {
+	p.understand(&d)
+	for i := range f.copies {
 		d.again = i > 0
-		hand(d)
+		p.hand(d)
 	}
 }
 
 // understand notes what a listener makes of a message that leaves out what has not changed: when he missed the change, he
 // takes the state for what it was.
 func (u *upset) understand(d *delivery) {
-	if d.message.Tells.Has(voice.Birth) {
-		u.unborn = d.lost
-	}
-	if d.message.Tells.Has(voice.Aliased) && u.unborn {
-		d.message.Tells &^= voice.State | voice.Energy
-	}
 	if !d.message.Tells.Has(voice.State) {
 		return
 	}

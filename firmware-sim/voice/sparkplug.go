@@ -10,9 +10,8 @@ import (
 	"github.com/jishi-telemetry/jishi/firmware-sim/scenario"
 )
 
-// sparkplug is an edge node of Sparkplug B with one device behind it, which reports by exception. It listens to nobody: a
-// host that asks for a rebirth gets none until the node connects again. Options: alias is "on" or "off"; node is the edge
-// node's name, "edge-" and the device's id by default; store is "no" or "yes": what happens while the link is down is sent
+// sparkplug is an edge node of Sparkplug B with one device behind it, which reports by exception. It answers the requests for
+// a rebirth of the host that its Input names. Options: alias is "on" or "off"; node is the edge node's name, "edge-" and the device's id by default; store is "no" or "yes": what happens while the link is down is sent
 // as history when it is back; register is "volatile" (from zero at each start) or "kept"; and those of every life.
 type sparkplug struct {
 	deaf
@@ -100,6 +99,9 @@ func (s *sparkplug) number() {
 // Day implements Voice.
 func (s *sparkplug) Day(in Input) []Message {
 	s.in = &in
+	if at := in.At.Clip(in.Span); in.Machine != nil && len(at) > 0 {
+		s.timerDue = max(s.timerDue, at[0].StartMs) // what was due while it stood nowhere
+	}
 	s.walk(&in, s)
 	s.in = nil
 	return s.take()
@@ -133,24 +135,59 @@ func (s *sparkplug) tick(atMs int64) {
 // birth begins a session: the node's birth, then the device's, whose numbers go on, then what was stored.
 func (s *sparkplug) birth(atMs int64) {
 	s.bdSeq++
-	s.seq, s.connectedMs, s.running, s.hostDue = 0, atMs, true, atMs+spHostMs
-	s.look(atMs)
-	said := s.said(atMs)
-	metrics := appendBytes(nil, payloadMetrics, s.bdSeqMetric(said))
-	rebirth := spMetric{name: "Node Control/Rebirth", datatype: spBoolean}
-	metrics = appendBytes(metrics, payloadMetrics, rebirth.append(nil, said, births))
-	s.publish(atMs, "NBIRTH", 0, appendMetrics(metrics, s.host, everyMetric, said, births))
+	s.connectedMs, s.running, s.hostDue = atMs, true, atMs+spHostMs
+	s.nodeBirth(atMs)
 	off := !s.meter && !s.panel.now.Available
 	if off && len(s.stored) == 0 {
 		return
 	}
 	s.deviceBirth(atMs)
 	for _, old := range s.stored {
-		s.say(s.message(old.atMs, atMs, "DDATA", old.tells, old.metrics))
+		s.send(s.message(old.atMs, atMs, "DDATA", old.tells, old.metrics))
 	}
 	s.stored = nil
 	if off {
 		s.deviceDeath(atMs)
+	}
+}
+
+// nodeBirth says all that the node knows of itself; the count begins again.
+func (s *sparkplug) nodeBirth(atMs int64) {
+	s.seq = 0
+	s.look(atMs)
+	said := s.said(atMs)
+	metrics := appendBytes(nil, payloadMetrics, s.bdSeqMetric(said))
+	rebirth := spMetric{name: "Node Control/Rebirth", datatype: spBoolean}
+	metrics = appendBytes(metrics, payloadMetrics, rebirth.append(nil, said, births))
+	s.publish(atMs, "NBIRTH", 0, appendMetrics(metrics, s.host, everyMetric, said, births))
+}
+
+// bear answers a request: the node's birth, and its device's if that is there, in the session that goes on.
+func (s *sparkplug) bear(atMs int64) {
+	s.nodeBirth(atMs)
+	if s.alive {
+		s.deviceBirth(atMs)
+	}
+}
+
+// send hands on a message, and lets the host hear of it once all that happens at the instant has happened.
+func (s *sparkplug) send(m Message) {
+	s.say(m)
+	if s.in.Host == nil {
+		return
+	}
+	s.in.Host.Said(&s.list[len(s.list)-1])
+	if s.connected {
+		s.timerDue = m.AtMs
+	}
+}
+
+// timer asks whether a request for a rebirth has come.
+func (s *sparkplug) timer(atMs int64) {
+	asked, nextMs := s.in.Host.Turn(atMs)
+	s.timerDue = nextMs
+	if asked && s.connected {
+		s.bear(atMs)
 	}
 }
 
@@ -185,8 +222,9 @@ func (s *sparkplug) will(atMs int64) {
 	said := s.said(s.connectedMs)
 	s.text = appendVarint(s.text[:0], payloadTimestamp, said)
 	s.text = appendBytes(s.text, payloadMetrics, s.bdSeqMetric(said))
-	s.say(Message{
+	s.send(Message{
 		AtMs: atMs, Topic: s.topic("NDEATH"), QoS: 1, Exact: true, Device: s.id, Tells: Death, EventMs: atMs,
+		Place: &Place{Session: s.bdSeq, SaidMs: int64(said)},
 	})
 }
 
@@ -208,7 +246,7 @@ func (s *sparkplug) topic(verb string) string {
 
 // publish sends metrics of now, which hold until the node says otherwise.
 func (s *sparkplug) publish(atMs int64, verb string, tells Tells, metrics []byte) {
-	s.say(s.message(atMs, atMs, verb, tells, metrics))
+	s.send(s.message(atMs, atMs, verb, tells, metrics))
 }
 
 // message takes the next number of the session.
@@ -216,13 +254,14 @@ func (s *sparkplug) message(eventMs, atMs int64, verb string, tells Tells, metri
 	s.text = appendVarint(s.text[:0], payloadTimestamp, s.said(atMs))
 	s.text = append(s.text, metrics...)
 	s.text = appendVarint(s.text, payloadSeq, uint64(s.seq))
+	place := &Place{Session: s.bdSeq, Seq: s.seq, SaidMs: int64(s.said(atMs))}
 	s.seq++
 	said := s.in.saidUTCMs(eventMs, s.zoneMs)
 	if s.aliased && strings.HasSuffix(verb, "DATA") {
 		tells |= Aliased
 	}
 	return Message{
-		AtMs: atMs, Topic: s.topic(verb), Exact: said != eventMs, Device: s.id, Tells: tells, EventMs: eventMs, SaidMs: said,
+		AtMs: atMs, Topic: s.topic(verb), Exact: said != eventMs, Device: s.id, Tells: tells, EventMs: eventMs, SaidMs: said, Place: place,
 	}
 }
 

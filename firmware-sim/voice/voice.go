@@ -35,6 +35,23 @@ type Message struct {
 	// SaidMs is the instant that the payload gives for EventMs, by the device's clock, as a consumer reads it; 0 when the
 	// payload gives none that a consumer would take.
 	SaidMs int64
+	// Place is a Sparkplug message's in its node's session, nil for all others.
+	Place *Place
+}
+
+// Place is a Sparkplug message's place: the number of its session and its own in it, and when its node says that it sent it.
+type Place struct {
+	Session, Seq uint8
+	SaidMs       int64
+}
+
+// Host is who listens to a Sparkplug node, and may ask it to say all again (Node Control/Rebirth).
+type Host interface {
+	// Said takes in what the node has just sent.
+	Said(m *Message)
+	// Turn lets time pass up to an instant, which never falls. It reports whether a request has reached the node by then, and
+	// the next instant at which Turn has anything to do, past math.MaxInt64/2 for never.
+	Turn(nowMs int64) (asked bool, nextMs int64)
 }
 
 // Tells is a set of what a message tells.
@@ -102,6 +119,8 @@ type Input struct {
 	At span.Set
 	// Taps are what happened at the reader.
 	Taps []plant.Tap
+	// Host listens to a Sparkplug node; nil is nobody.
+	Host Host
 	Conditions
 	// Rand is the device's own source of chance for the day.
 	Rand *rand.Rand
