@@ -109,6 +109,8 @@ var table = []PermissionInfo{
 	{"    .          .          .        .       .       .      x", ReadAudit, "查看审计日志", "the audit log"},
 }
 
+//go:generate go test . -run TestManualHasTheRoles -update-manual
+
 // Permissions lists what roles give, in the order of the table.
 func Permissions() []PermissionInfo { return slices.Clone(table) }
 
