@@ -113,6 +113,7 @@ func TestDerive(t *testing.T) {
 		{name: "in and out", taps: "8:25 in, 11:32 out", present: "8:25-11:32", status: "present"},
 		{name: "directionless, in turn", taps: "8:25, 9:50, 10:05, 11:32", present: "8:25-9:50 10:05-11:32", status: "present", why: "9:55=early"},
 		{name: "the same card within seconds", taps: "8:25, 8:25:40, 11:32", present: "8:25-11:32", status: "present"},
+		{name: "out, read at a station, and out within seconds", taps: "8:25 in, 9:00 out, 9:00:30 s1, 9:01:20 out, 9:20 in, 9:21 out", present: "8:25-9:00 9:00:30-9:01:20 9:20-9:21", status: "left_early", flags: "no_badge_in"},
 		{name: "tapped twice before the lesson", taps: "8:15, 8:27, 11:32", present: "8:15-11:32", status: "present"},
 		{name: "late", taps: "8:50 in, 11:32 out", present: "8:50-11:32", status: "late", why: "8:40=late"},
 		{name: "left early", taps: "8:25 in, 11:00 out", present: "8:25-11:00", status: "left_early", why: "11:10=early"},

@@ -120,9 +120,13 @@ func (p *passage) tap(i int, t *Tap) {
 	}
 }
 
-// repeats reports whether the tap is the one before it again.
+// repeats reports whether the tap is the one before it again. A going of somebody who is there, or a coming of somebody who
+// is not, is no repeat, however soon: something else was read in between.
 func (p *passage) repeats(t *Tap) bool {
 	before, ok := p.last[t.Place]
+	if t.Direction == telemetry.DirectionOut && p.inside || t.Direction == telemetry.DirectionIn && !p.inside {
+		return false
+	}
 	return ok && t.AtMs-before.atMs <= p.d.rule.Debounce.Milliseconds() && t.Direction == before.direction
 }
 
