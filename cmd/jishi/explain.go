@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -82,8 +83,9 @@ func explanationTable(w io.Writer, x *api.Explanation) error {
 	if x.Practice {
 		kind = "实操 practice"
 	}
-	out := fmt.Sprintf("%s  %s  %s  %s – %s  %s\n", printable(x.Class), printable(x.Session), printable(x.Person), clockOf(x.From), clockOf(x.To), kind)
-	out += fmt.Sprintf("状态 status: %s %s\n", x.StatusZh, x.Status)
+	var out strings.Builder
+	fmt.Fprintf(&out, "%s  %s  %s  %s – %s  %s\n", printable(x.Class), printable(x.Session), printable(x.Person), clockOf(x.From), clockOf(x.To), kind)
+	fmt.Fprintf(&out, "状态 status: %s %s\n", x.StatusZh, x.Status)
 	t := table.NewWriter()
 	t.SetStyle(table.StyleLight)
 	t.Style().Format.Header = text.FormatDefault
@@ -98,11 +100,11 @@ func explanationTable(w io.Writer, x *api.Explanation) error {
 		}
 		t.AppendRow(table.Row{clockOf(line.From), to, printable(line.Source), printable(line.Zh + " " + line.En), record})
 	}
-	out += t.Render() + "\n"
+	out.WriteString(t.Render() + "\n")
 	for _, d := range x.Days {
-		out += fmt.Sprintf("%s  计划 planned %s, 在场 present %s, 核验 verified %s, 待核验 pending %s; 当日学时 units of the day %.1f\n",
+		fmt.Fprintf(&out, "%s  计划 planned %s, 在场 present %s, 核验 verified %s, 待核验 pending %s; 当日学时 units of the day %.1f\n",
 			d.Day, hms(d.PlannedS), hms(d.PresentS), hms(d.VerifiedS), hms(d.PendingS), d.DayUnits)
 	}
-	_, err := io.WriteString(w, out)
+	_, err := io.WriteString(w, out.String())
 	return err
 }

@@ -64,7 +64,7 @@ func newImport() *cobra.Command {
 					}
 					return writeNew(cmd, f.export, func(w io.Writer) error { return workbook.WriteContent(w, content) })
 				}
-				return importFiles(ctx, d, o, cmd, args, &f)
+				return f.run(cmd, d, o, args)
 			})
 		})
 	}
@@ -134,7 +134,8 @@ func (s *settings) cardToken() (func(base, number string) (string, error), error
 	}, nil
 }
 
-func importFiles(ctx context.Context, d *intake.Desk, o *office, cmd *cobra.Command, paths []string, f *importFlags) error {
+func (f *importFlags) run(cmd *cobra.Command, d *intake.Desk, o *office, paths []string) error {
+	ctx := cmd.Context()
 	files, err := readWorkbooks(paths)
 	if err != nil {
 		return err
@@ -145,8 +146,7 @@ func importFiles(ctx context.Context, d *intake.Desk, o *office, cmd *cobra.Comm
 		_ = bar.Set(done) //nolint:errcheck // decoration
 	}})
 	_ = bar.Clear() //nolint:errcheck // decoration
-	var mistakes workbook.Mistakes
-	if errors.As(err, &mistakes) {
+	if mistakes, ok := errors.AsType[workbook.Mistakes](err); ok {
 		return usageError{fmt.Errorf("%d 处错误，未导入 mistakes, nothing was imported:\n%w", len(mistakes), mistakes)}
 	}
 	if err != nil {
@@ -175,6 +175,11 @@ func importFiles(ctx context.Context, d *intake.Desk, o *office, cmd *cobra.Comm
 	changed, err := d.Store(ctx, plan, who, note, o.now().UnixMilli())
 	if err != nil {
 		return err
+	}
+	for _, p := range changed.Purged {
+		if _, err := fmt.Fprintf(cmd.OutOrStdout(), "身份已删除，不再导入 identity was deleted and does not come back: %s %s\n", printable(p[0]), printable(p[1])); err != nil {
+			return err
+		}
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "已导入 imported: 版本 version %d, %s\n", changed.Version, strings.Join(changed.Bases, " "))
 	return err

@@ -111,24 +111,26 @@ func (g *stage) people(ctx context.Context, name string, ledger *sim.Ledger) ([]
 	var rows []comparedPerson
 	for _, p := range roster.People().Persons {
 		if t := truth[p.ID]; !p.Teacher && t != nil {
-			rows = append(rows, comparePerson(name, roster.Base(), p.ID, verified[p.ID], pending[p.ID], t))
+			row := comparedPerson{Scenario: name, Base: roster.Base(), Person: p.ID}
+			row.measure(verified[p.ID], pending[p.ID], t)
+			rows = append(rows, row)
 		}
 	}
 	return rows, nil
 }
 
-func comparePerson(scenario, base, person string, verified, pending span.Set, t *personTruth) comparedPerson {
+// measure fills in what was verified and what is true of it.
+func (p *comparedPerson) measure(verified, pending span.Set, t *personTruth) {
 	seconds := func(s span.Set) float64 { return float64(s.Ms()) / 1000 }
 	denied := verified.Subtract(t.deserved).Subtract(t.mistaken)
-	lost := t.deserved.Subtract(verified).Subtract(pending).Subtract(t.forgot).Subtract(t.mistaken)
-	row := comparedPerson{
-		Scenario: scenario, Base: base, Person: person, PlannedS: seconds(t.planned), DeservedS: seconds(t.deserved),
-		VerifiedS: seconds(verified), PendingS: seconds(pending), ForgotS: seconds(t.deserved.Intersect(t.forgot).Subtract(verified)),
-		OutageS: seconds(t.deserved.Intersect(t.hidden).Subtract(verified).Subtract(t.forgot)), OpenS: seconds(pending.Intersect(t.deserved)),
-		LostS: seconds(lost), DeniedS: seconds(denied.Subtract(t.fraud)), FraudS: seconds(denied.Intersect(t.fraud)), Edges: t.edges,
-	}
-	row.judge()
-	return row
+	missed := t.deserved.Subtract(verified)
+	p.PlannedS, p.DeservedS, p.VerifiedS, p.PendingS = seconds(t.planned), seconds(t.deserved), seconds(verified), seconds(pending)
+	p.ForgotS, p.OutageS = seconds(missed.Intersect(t.forgot)), seconds(missed.Intersect(t.hidden).Subtract(t.forgot))
+	p.OpenS = seconds(pending.Intersect(t.deserved))
+	p.LostS = seconds(missed.Subtract(pending).Subtract(t.forgot).Subtract(t.mistaken))
+	p.DeniedS, p.FraudS = seconds(denied.Subtract(t.fraud)), seconds(denied.Intersect(t.fraud))
+	p.Edges = t.edges
+	p.judge()
 }
 
 // truthOfPeople gathers the ledger's facts of each person.
