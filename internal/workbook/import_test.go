@@ -38,7 +38,7 @@ func baseOf(t *testing.T, c workbook.Content, code string) registry.Base {
 // TestChanges: what each file changes of the registered school, and nothing else.
 func TestChanges(t *testing.T) {
 	t.Parallel()
-	content := registered(t)
+	content, same := registered(t), registered(t)
 	for _, c := range []struct {
 		name, sheet string
 		lines       []string
@@ -78,7 +78,7 @@ func TestChanges(t *testing.T) {
 			if again := mustImport(t, change.Content, options(), file); !again.Empty() {
 				t.Errorf("importing again changes %s", describe(again))
 			}
-			if diff := cmp.Diff(content, registered(t)); diff != "" {
+			if diff := cmp.Diff(content, same); diff != "" {
 				t.Errorf("the content that was handed over has changed:\n%s", diff)
 			}
 		})
@@ -249,7 +249,7 @@ func TestSeriesAreBounded(t *testing.T) {
 func TestMistakesAreBounded(t *testing.T) {
 	t.Parallel()
 	lines := []string{"基地编码|人员编号|姓名|身份证号"}
-	for i := range 3000 {
+	for i := range 1100 {
 		lines = append(lines, fmt.Sprintf("b1|P%d|名|1", i))
 	}
 	mistakes := mistakesOf(t, registered(t), options(), sheetOf(t, "学员", lines...))
