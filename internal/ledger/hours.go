@@ -221,11 +221,18 @@ func (l *Ledger) Settlements(ctx context.Context, base, day string) ([]PeopleDay
 	return peopleOf(ctx, l.db, `base = ? AND day = ? ORDER BY revision`, base, day)
 }
 
-// Hours returns the latest verdicts of the base's trainees from one day to another, both inclusive (yyyy-mm-dd), in order of
-// day, session and person. person and class limit it; "" is all.
-func (l *Ledger) Hours(ctx context.Context, base, from, to, person, class string) ([]HoursRow, error) {
+// HoursQuery selects verdicts of a base's trainees.
+type HoursQuery struct {
+	Base     string // required
+	From, To string // days, both inclusive, yyyy-mm-dd; required
+	Person   string // "" is everybody
+	Class    string // "" is every class
+}
+
+// Hours returns the latest verdicts that the query selects, in order of day, session and person.
+func (l *Ledger) Hours(ctx context.Context, q HoursQuery) ([]HoursRow, error) {
 	return hoursOf(ctx, l.db, `base = ? AND day BETWEEN ? AND ? AND (? = '' OR person = ?) AND (? = '' OR class = ?)`,
-		base, from, to, person, person, class, class)
+		q.Base, q.From, q.To, q.Person, q.Person, q.Class, q.Class)
 }
 
 // HoursHistory returns every revision of one trainee's lesson on a day that said something new, removals among them.

@@ -20,7 +20,7 @@ func TestPeopleRevisions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close() //nolint:errcheck // a test's own file
+	defer l.Close()
 	day := ledger.PeopleDay{
 		Base: "cq01", Day: "2026-03-02", RuleVersion: "hours/1", RulesDigest: "u", RegistryDigest: "r", RosterDigest: "p",
 		EvidenceDigest: "e1", DecisionsDigest: "d", SettledMs: 1,
@@ -58,7 +58,7 @@ func TestPeopleRevisions(t *testing.T) {
 	if diff := cmp.Diff([]string{"first", "evidence", "roster"}, causes); diff != "" {
 		t.Errorf("causes (-want +got):\n%s", diff)
 	}
-	latest, err := l.Hours(t.Context(), "cq01", "2026-03-01", "2026-03-31", "", "")
+	latest, err := l.Hours(t.Context(), ledger.HoursQuery{Base: "cq01", From: "2026-03-01", To: "2026-03-31"})
 	if err != nil {
 		t.Fatal(err)
 	}
