@@ -44,6 +44,9 @@ func (d *day) machine(id string) *Machine {
 // off at night says nothing. ok is false where the machine ran too little or too little is known.
 func sameCurve(a, b *Machine, p *F4Params) (r float64, ok bool) {
 	least := p.Compared.Milliseconds()
+	if a.regular() || b.regular() {
+		return 0, false
+	}
 	if a.inState(usage.Running).Ms() < least || b.inState(usage.Running).Ms() < least {
 		return 0, false
 	}
@@ -92,7 +95,7 @@ func (c *Curve) minutes() []minute {
 // sameSteps counts a day's beginnings and ends of runs, and the part of them that an earlier day has at the same time of day,
 // each of its own matched once. The share is of the day that has more of them.
 func sameSteps(a, b *Machine, withinMs int64) (n int, share float64) {
-	if len(a.Timeline) == 0 || len(b.Timeline) == 0 {
+	if len(a.Timeline) == 0 || len(b.Timeline) == 0 || a.regular() || b.regular() {
 		return 0, 0
 	}
 	same := 0
@@ -114,6 +117,18 @@ func sameSteps(a, b *Machine, withinMs int64) (n int, share float64) {
 		return 0, 0
 	}
 	return n, float64(same) / float64(n)
+}
+
+// regular reports whether a machine's runs come in a beat of its own, as those of a compressor do that nobody draws from:
+// then one day is like another. It is so where the time from run to run varies by less than 0.3 of its mean.
+func (m *Machine) regular() bool {
+	const beat = 0.3
+	runs := m.inState(usage.Running)
+	var w windowSum
+	for i := 1; i < len(runs); i++ {
+		w.add(float64(runs[i].StartMs-runs[i-1].StartMs), true)
+	}
+	return w.known > 1 && variation(w.known, w.sum, w.squares) < beat
 }
 
 // steps are the beginnings and the ends of runs, by time since the timeline began.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/jishi-telemetry/jishi/internal/registry"
 	"github.com/jishi-telemetry/jishi/internal/span"
 	"github.com/jishi-telemetry/jishi/internal/usage"
 )
@@ -63,7 +64,7 @@ func crowd(s *scene, l *lesson, p *F1Params, c *Clue) {
 		sets = append(sets, l.trainees[i].Present.Intersect(l.time))
 	}
 	most, when := mostAtOnce(sets, p.Sustained.Milliseconds())
-	if room := len(l.Stations) * cmp.Or(l.MaxPerStation, p.PerStation); l.Practice && room > 0 && most > room {
+	if room := l.room(p); l.Practice && room > 0 && most > room {
 		c.Span = hull(when)
 		c.fail("stations", Measure{"present", "count", float64(most), float64(room)},
 			fmt.Sprintf("同时在场 %d 人，工位最多容纳 %d 人", most, room),
@@ -75,6 +76,17 @@ func crowd(s *scene, l *lesson, p *F1Params, c *Clue) {
 			fmt.Sprintf("同时在场 %d 人，教室容量 %d 人", most, seats),
 			fmt.Sprintf("%d people present at once, the room holds %d", most, seats))
 	}
+}
+
+// room is how many people the lesson's stations hold; 0 where nobody knows. A computer room or a bench is one station with
+// seats that only the class can tell.
+func (l *lesson) room(p *F1Params) int {
+	switch l.Profile {
+	case registry.Machine, registry.Burst, registry.Thermal:
+		return len(l.Stations) * cmp.Or(l.MaxPerStation, p.PerStation)
+	case registry.Computer, registry.Bench, registry.Kitchen:
+	}
+	return len(l.Stations) * l.MaxPerStation
 }
 
 // oneHand looks for classes whose cards came all in one hand.

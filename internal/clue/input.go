@@ -150,6 +150,18 @@ func (m *Machine) known() span.Set {
 	return m.inState(usage.Running, usage.Idle, usage.Off, usage.Fault)
 }
 
+// said returns when the machine's source itself said that it knows nothing, as an agent does of a controller that was
+// switched off. That is less than knowing that it is off, and more than silence.
+func (m *Machine) said() span.Set {
+	var out []span.Span
+	for i := range m.Timeline {
+		if m.Timeline[i].State == usage.Unknown && m.Timeline[i].Word != "" {
+			out = append(out, m.Timeline[i].Span)
+		}
+	}
+	return span.NewSet(out...)
+}
+
 // Span is the curve's time.
 func (c *Curve) Span() span.Span {
 	return span.Span{StartMs: c.StartMs, EndMs: c.StartMs + int64(len(c.MeanW))*c.StepMs}

@@ -65,6 +65,9 @@ func leftLesson(s *scene, f *finder, l *lesson, p *F3Params) {
 		c.Evidence = append(c.Evidence, machineRef(m, leavers[0].window))
 	}
 	c.say(tests, p)
+	if tests["idle"] == len(leavers) && l.onlySaid(leavers[0].window) && c.Severity == "" {
+		c.Severity = Low
+	}
 	if share > 0 {
 		c.fail("repeated", Measure{"days_share", "share", share, p.DayShare},
 			fmt.Sprintf("%.0f%% 的上课日如此", 100*share), fmt.Sprintf("so on %.0f %% of the days", 100*share))
@@ -163,8 +166,19 @@ func (d *day) nothingDone(l *lesson, t *trainee, window span.Span, p *F3Params) 
 			return false
 		}
 	}
-	active, known := work(machines, span.NewSet(window), on)
+	set := span.NewSet(window)
+	active, known := work(machines, set, on)
+	for _, m := range machines {
+		known += float64(m.said().Intersect(set).Ms()) / float64(set.Ms()*int64(len(machines)))
+	}
 	return len(active) == 0 && known >= p.Known
+}
+
+// onlySaid reports whether all that is known of the lesson's machines is that their sources know nothing: then a broken
+// connection may be all there is.
+func (l *lesson) onlySaid(window span.Span) bool {
+	_, known := work(l.machines, span.NewSet(window), false)
+	return known == 0
 }
 
 // stationTest reports whether a lesson's people tap at their stations, so that who does not stands out: all its stations

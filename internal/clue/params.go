@@ -163,7 +163,7 @@ type F12Params struct {
 func DefaultParams() *Params {
 	return &Params{
 		F1: F1Params{
-			PerStation: 3, Sustained: 10 * time.Minute, EnergyShare: 0.30, Known: 0.75, LeastNorms: 3, LeastTrainees: 4, OneHand: 0.8,
+			PerStation: 3, Sustained: 10 * time.Minute, EnergyShare: 0.30, Known: 0.75, LeastNorms: 3, LeastTrainees: 4, OneHand: 0.9,
 		},
 		F2: F2Params{
 			Cards: 4, Within: 20 * time.Second, Gap: 5 * time.Second, Debounce: 90 * time.Second, Chance: 0.001, Apart: 0.2,

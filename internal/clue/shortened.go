@@ -100,7 +100,7 @@ func endedEarly(d *day, l *lesson, people []*trainee, p *F7Params, c *Clue) {
 	least := max(int64(p.Ended*float64(l.Span.Ms())), p.EndedLeast.Milliseconds())
 	from := l.Span.EndMs - least
 	tail := span.Span{StartMs: from, EndMs: l.Span.EndMs}
-	if len(d.Deaf[l.Workshop].Clip(tail)) > 0 || len(d.excused(l.Workshop, "", "").Clip(tail)) > 0 {
+	if l.Span.EndMs > d.Date.Span().EndMs || len(d.Deaf[l.Workshop].Clip(tail)) > 0 || len(d.excused(l.Workshop, "", "").Clip(tail)) > 0 {
 		return
 	}
 	gone, together, later := departures(d, l, people, from, p)
@@ -208,10 +208,15 @@ func fellShort(d *day, l *lesson, people []*trainee, p *F7Params, c *Clue) {
 	var credit, claimed int64
 	short := 0
 	for _, t := range people {
-		mine := min(t.credit(d, l), t.claimedMs)
+		// Of a lesson past midnight the verdict is of one of its days, and so much of the claim is too.
+		whole := t.claimedMs
+		if t.verdict != nil && l.time.Ms() > 0 {
+			whole = int64(float64(whole) * float64(t.verdict.PlannedMs) / float64(l.time.Ms()))
+		}
+		mine := min(t.credit(d, l), whole)
 		credit += mine
-		claimed += t.claimedMs
-		if float64(mine) < p.Ratio*float64(t.claimedMs) {
+		claimed += whole
+		if float64(mine) < p.Ratio*float64(whole) {
 			short++
 		}
 	}
