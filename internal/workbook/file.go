@@ -217,8 +217,8 @@ func (im *importing) line(p *page, number int, cells []string) bool {
 		return false
 	}
 	p.lines = append(p.lines, line{number, cells})
-	if im.o.Progress != nil && len(p.lines)%often == 0 {
-		im.o.Progress(im.total+len(p.lines), 0)
+	if read := im.total + len(p.lines); im.o.Progress != nil && read%often == 0 {
+		im.o.Progress(read, 0)
 	}
 	return true
 }

@@ -40,6 +40,7 @@ func TestManyRows(t *testing.T) {
 	if rows := 3*trainees + 3; last != rows || lastTotal != rows || calls < rows/1000 {
 		t.Errorf("progress ended at %d of %d after %d calls, want %d", last, lastTotal, calls, rows)
 	}
+	o.Progress = nil
 	if again := mustImport(t, change.Content, o, file); !again.Empty() {
 		t.Errorf("importing again changes %v", again)
 	}
