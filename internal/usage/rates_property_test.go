@@ -256,6 +256,19 @@ func TestOnlineHoldsWhatIsKnown(t *testing.T) {
 	})
 }
 
+// TestOnlineEndsWithSilence: a device is there from what it says for as long as that may stand alone, and not when it goes.
+func TestOnlineEndsWithSilence(t *testing.T) {
+	t.Parallel()
+	points := []usage.Point{
+		{AtMs: 0, ValidMs: 60_000}, {AtMs: 50_000, ValidMs: 60_000}, // silent for longer than a minute after it
+		{AtMs: 200_000, Word: "UNAVAILABLE"}, {AtMs: 300_000, Down: true}, {AtMs: 400_000, Word: "READY"},
+	}
+	want := span.Set{{StartMs: 10_000, EndMs: 50_000}, {StartMs: 200_000, EndMs: 300_000}, {StartMs: 400_000, EndMs: 500_000}}
+	if diff := gocmp.Diff(want, usage.Online(points, span.Span{StartMs: 10_000, EndMs: 500_000})); diff != "" {
+		t.Errorf("online (-want +got):\n%s", diff)
+	}
+}
+
 func rateOf(numerator, denominator int64) usage.Rate {
 	h := func(n int64) usage.Quantity { return usage.Quantity{Unit: usage.UnitMs, Amount: n, Parts: 1} }
 	return usage.NewRate(h(numerator), h(denominator), 1, 0.9, usage.WhyGiven)
