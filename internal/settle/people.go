@@ -116,6 +116,7 @@ func (p *peopleDay) lessons(day span.Span) {
 	if p.only != "" {
 		p.around = concerning(p.around, p.only, day)
 	}
+	p.around = p.adjoining(day)
 	for _, l := range p.around {
 		if p.window.Empty() {
 			p.window = l.Span
@@ -127,15 +128,59 @@ func (p *peopleDay) lessons(day span.Span) {
 	}
 }
 
-// concerning keeps the lessons that decide one person's verdicts of a day: the person's own, and those of whoever shares one
-// of them.
-func concerning(lessons []attendance.Lesson, person string, day span.Span) []attendance.Lesson {
-	mates := map[string]bool{person: true}
-	for _, l := range lessons {
-		if !l.Span.Intersect(day).Empty() && has(l, map[string]bool{person: true}) {
-			for _, e := range l.Trainees {
-				mates[e.Person] = true
+// adjoining keeps the lessons of the day, and those around it that a tap of theirs could belong to as well. Others would only make
+// the day rest on the evidence of another one.
+func (p *peopleDay) adjoining(day span.Span) []attendance.Lesson {
+	var hull span.Span
+	gapMs := (p.rules.Attendance.Early + p.rules.Attendance.Late).Milliseconds()
+	near := func(l attendance.Lesson) bool {
+		if hull.Empty() {
+			return !l.Span.Intersect(day).Empty()
+		}
+		return l.Span.StartMs <= hull.EndMs+gapMs && l.Span.EndMs >= hull.StartMs-gapMs || !l.Span.Intersect(day).Empty()
+	}
+	for range len(p.around) + 1 { // each round but the last takes one in at least
+		was := hull
+		for _, l := range p.around {
+			switch {
+			case !near(l):
+			case hull.Empty():
+				hull = l.Span
+			default:
+				hull = span.Span{StartMs: min(hull.StartMs, l.Span.StartMs), EndMs: max(hull.EndMs, l.Span.EndMs)}
 			}
+		}
+		if hull == was {
+			break
+		}
+	}
+	return slices.DeleteFunc(p.around, func(l attendance.Lesson) bool { return hull.Empty() || !near(l) })
+}
+
+// concerning keeps the lessons that decide one person's verdicts of a day: the person's own, those that want the same stations
+// at the same time, also by way of others, and whatever else the trainees of all these attend, for that says where they were.
+func concerning(lessons []attendance.Lesson, person string, day span.Span) []attendance.Lesson {
+	judged := make([]bool, len(lessons))
+	for i := range lessons {
+		judged[i] = !lessons[i].Span.Intersect(day).Empty() && has(lessons[i], map[string]bool{person: true})
+	}
+	for grew := true; grew; {
+		grew = false
+		for i := range lessons {
+			if judged[i] {
+				continue
+			}
+			for k := range lessons {
+				if judged[k] && hours.Together(&lessons[i], &lessons[k]) {
+					judged[i], grew = true, true
+				}
+			}
+		}
+	}
+	mates := map[string]bool{}
+	for i := range lessons {
+		for _, e := range lessons[i].Trainees {
+			mates[e.Person] = mates[e.Person] || judged[i]
 		}
 	}
 	return slices.DeleteFunc(lessons, func(l attendance.Lesson) bool { return !has(l, mates) })

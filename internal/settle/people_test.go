@@ -69,7 +69,7 @@ func verdicts(p *settle.PeopleDay) string {
 	return strings.Join(out, "\n")
 }
 
-func people(t testing.TB, w *world, roster *registry.Roster) *settle.PeopleDay {
+func settled(t testing.TB, w *world, roster *registry.Roster) *settle.PeopleDay {
 	t.Helper()
 	p, err := w.settler.People(t.Context(), roster, monday, settle.DefaultRules(), nil)
 	if err != nil {
@@ -89,17 +89,17 @@ func TestPeople(t *testing.T) {
 		tap(at("08:25"), "c1", telemetry.DirectionIn), tap(at("08:26"), "c2", telemetry.DirectionIn),
 		tap(at("10:30"), "c2", telemetry.DirectionOut), tap(at("11:32"), "c1", telemetry.DirectionOut),
 	)
-	p := people(t, w, roster)
+	p := settled(t, w, roster)
 	want := "p1 present planned 165 verified 145 pending 0 STATION_OFFLINE 20\np2 left_early planned 165 verified 105 pending 0 EARLY_LEAVE 60"
 	if diff := cmp.Diff(want, verdicts(p)); diff != "" {
 		t.Errorf("verdicts (-want +got):\n%s", diff)
 	}
-	again := people(t, w, roster)
+	again := settled(t, w, roster)
 	if p.Digest != again.Digest {
 		t.Errorf("the same evidence has the digests %s and %s", p.Digest, again.Digest)
 	}
 	w.said(tap(at("09:00"), "c1", telemetry.DirectionIn))
-	if later := people(t, w, roster); later.Digest == p.Digest {
+	if later := settled(t, w, roster); later.Digest == p.Digest {
 		t.Error("a tap more did not change the digest")
 	}
 }
@@ -116,7 +116,7 @@ func TestReaderAndMeterOutages(t *testing.T) {
 		link("door", at("11:00"), telemetry.LinkOffline), link("door", at("11:20"), telemetry.LinkOnline),
 		tap(at("08:26"), "c2", telemetry.DirectionIn),
 	)
-	p := people(t, w, roster)
+	p := settled(t, w, roster)
 	// The lathe is proved until ten minutes into its silence and from ten minutes before its end: 30 minutes are open.
 	want := "p1 present planned 165 verified 135 pending 30\np2 pending planned 165 verified 0 pending 155 NO_BADGE_OUT 10"
 	if diff := cmp.Diff(want, verdicts(p)); diff != "" {
@@ -151,7 +151,7 @@ func TestExplain(t *testing.T) {
 	if diff := cmp.Diff([]string{"running seq 2", "idle seq 3"}, began[max(0, len(began)-2):]); diff != "" {
 		t.Errorf("segments with their records (-want +got):\n%s", diff)
 	}
-	all := people(t, w, roster)
+	all := settled(t, w, roster)
 	if diff := cmp.Diff(all.Verdicts[0], x.Verdicts[0].Verdict); diff != "" {
 		t.Errorf("the day and the explanation differ (-day +explanation):\n%s", diff)
 	}
@@ -160,5 +160,44 @@ func TestExplain(t *testing.T) {
 	}
 	if _, err := w.settler.Explain(t.Context(), roster, "k1", "teacher", settle.DefaultRules(), nil); !errors.Is(err, settle.ErrNotEnrolled) {
 		t.Errorf("not enrolled: %v", err)
+	}
+}
+
+// TestExplanationOfASharedStation: two classes want the one station at once. The explanation of one trainee must know of the
+// other class, whose trainees came first, or it would tell another verdict than the day.
+func TestExplanationOfASharedStation(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, base(room))
+	b, _ := w.registry.Base(testBase)
+	people := registry.People{Base: testBase}
+	for _, class := range []string{"k", "l"} {
+		people.Classes = append(people.Classes, registry.Class{
+			ID: class, Name: class, Use: registry.UseSocial, Profile: registry.Machine, Workshop: "w1", Stations: []string{"s1"}, MaxPerStation: 1,
+		})
+		people.Persons = append(people.Persons, registry.Person{ID: "p" + class})
+		people.Cards = append(people.Cards, registry.Card{Token: "c" + class, Person: "p" + class, Valid: registry.Always()})
+		people.Enrolments = append(people.Enrolments, registry.Enrolment{Class: class, Person: "p" + class, Valid: registry.Always()})
+		people.Sessions = append(people.Sessions, registry.Session{ID: class + "1", Class: class, Span: between("08:30", "11:30"), Practice: true})
+	}
+	roster, err := registry.NewRoster(b, people)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.said(
+		word("cnc", at("08:00"), "ACTIVE"), word("cnc", at("12:00"), "OFF"),
+		tap(at("08:20"), "ck", telemetry.DirectionIn), tap(at("08:25"), "cl", telemetry.DirectionIn),
+		tap(at("11:31"), "ck", telemetry.DirectionOut), tap(at("11:32"), "cl", telemetry.DirectionOut),
+	)
+	day := settled(t, w, roster)
+	want := "pk present planned 180 verified 180 pending 0\npl present planned 180 verified 0 pending 0 OVERCROWDED 180"
+	if diff := cmp.Diff(want, verdicts(day)); diff != "" {
+		t.Errorf("verdicts (-want +got):\n%s", diff)
+	}
+	x, err := w.settler.Explain(t.Context(), roster, "l1", "pl", settle.DefaultRules(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(day.Verdicts[1], x.Verdicts[0].Verdict); diff != "" {
+		t.Errorf("the day and the explanation differ (-day +explanation):\n%s", diff)
 	}
 }
