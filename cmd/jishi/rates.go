@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/jishi-telemetry/jishi/internal/calendar"
-	"github.com/jishi-telemetry/jishi/internal/registry"
 	"github.com/jishi-telemetry/jishi/internal/settle"
 	"github.com/jishi-telemetry/jishi/internal/usage"
 )
@@ -61,24 +60,24 @@ func printRates(ctx context.Context, c *settings, cmd *cobra.Command, f *ratesFl
 	if q.From, q.To, err = f.period(now); err != nil {
 		return usageError{err}
 	}
-	reg, err := openRegistry(c)
+	ref, err := openReference(ctx, c)
 	if err != nil {
 		return err
 	}
-	if q.Base, err = chooseBase(reg, f.base); err != nil {
+	if q.Base, err = chooseBase(ref.Registry, f.base); err != nil {
 		return usageError{err}
 	}
-	q.Roster = registry.EmptyRoster(q.Base)
-	cal, err := calendar.New()
-	if err != nil {
-		return err
-	}
+	q.Roster = rosterOf(ref, q.Base)
 	store, err := openStore(ctx, c, true, nil)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	rates, err := settle.New(store, reg, cal).Rates(ctx, &q)
+	settler := settle.New(store, ref.Registry, ref.Calendar)
+	if err := settler.AddPeople(ctx, &q, settle.DefaultRules(), nil); err != nil {
+		return err
+	}
+	rates, err := settler.Rates(ctx, &q)
 	if err != nil {
 		return err
 	}

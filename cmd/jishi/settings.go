@@ -24,7 +24,7 @@ func settingsTable() []config.Setting {
 		sealer  = []string{"up", "bridge", "frames", "doctor"}
 		city    = []string{"up", "collect", "doctor"}
 		web     = []string{"up", "serve", "doctor"}
-		kept    = append([]string{"account", "hours", "explain", "import"}, web...)
+		kept    = append([]string{"account", "rates", "hours", "explain", "import"}, web...)
 		stores  = []string{"up", "collect", "serve", "usage", "rates", "hours", "explain", "calibrate", "doctor"}
 		places  = []string{"up", "collect", "serve", "usage", "rates", "hours", "explain", "import", "calibrate", "frames", "doctor"}
 		lone    = []string{"up", "bridge", "collect"}
