@@ -36,31 +36,31 @@ func (c *Corrections) Request(ctx context.Context, r ledger.Correction) (int64, 
 	if err != nil {
 		return 0, err
 	}
-	if _, err := lessonFor(f, &r); err != nil {
+	if err := fits(f, &r); err != nil {
 		return 0, fmt.Errorf("request correction: %w", err)
 	}
 	r.AtMs = c.Keeper.Now().UnixMilli()
 	return c.Keeper.Ledger.RequestCorrection(ctx, r)
 }
 
-// lessonFor finds the lesson that a correction is about, as the timetable is now.
-func lessonFor(f *inForce, r *ledger.Correction) (registry.Session, error) {
+// fits reports whether a correction is about a trainee's lesson, as the timetable is now.
+func fits(f *inForce, r *ledger.Correction) error {
 	roster := f.rosters[r.Base]
 	if roster == nil {
-		return registry.Session{}, fmt.Errorf("基地 base %q: %w", r.Base, ErrUnknownBase)
+		return fmt.Errorf("基地 base %q: %w", r.Base, ErrUnknownBase)
 	}
 	s, ok := roster.Session(r.Session)
 	switch {
 	case !ok:
-		return s, fmt.Errorf("课次 session %q: %w", r.Session, ErrNoLesson)
+		return fmt.Errorf("课次 session %q: %w", r.Session, ErrNoLesson)
 	case !slices.ContainsFunc(roster.EnrolledIn(&s), func(e registry.Enrolment) bool { return e.Person == r.Person }):
-		return s, fmt.Errorf("学员 person %q: %w", r.Person, ErrNoTrainee)
+		return fmt.Errorf("学员 person %q: %w", r.Person, ErrNoTrainee)
 	case r.Span.Empty():
-		return s, ledger.ErrSpan
+		return ledger.ErrSpan
 	case r.Span.Intersect(s.Span) != r.Span:
-		return s, fmt.Errorf("课次 session %s: %w", r.Session, ErrOutside)
+		return fmt.Errorf("课次 session %s: %w", r.Session, ErrOutside)
 	}
-	return s, nil
+	return nil
 }
 
 // Effect is what a correction does to one day of a trainee.
@@ -87,7 +87,7 @@ func (c *Corrections) Preview(ctx context.Context, number int64) ([]Effect, erro
 	if err != nil {
 		return nil, err
 	}
-	if _, err := lessonFor(f, r); err != nil {
+	if err := fits(f, r); err != nil {
 		return nil, fmt.Errorf("preview correction %d: %w", number, err)
 	}
 	approved, err := c.Keeper.Ledger.Corrections(ctx, ledger.CorrectionQuery{Base: r.Base, State: ledger.CorrectionApproved})

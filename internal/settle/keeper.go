@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -153,22 +154,78 @@ func (k *Keeper) keepDays(ctx context.Context, f *inForce, base string, reached 
 	if err != nil {
 		return fmt.Errorf("find dirty days of base %s: %w", base, err)
 	}
-	today := calendar.DateOf(k.Now())
+	t := &turn{Keeper: k, base: base, today: calendar.DateOf(k.Now()), settled: settled}
 	for _, d := range days {
-		job := job{inForce: f, base: base, day: d, corrections: touching(approved, d)}
-		now := ledger.SettledDay{Inputs: k.inputs(&job, reached[d]), On: today.String()}
-		before := settled[d.String()]
-		if before.Inputs == now.Inputs && (before.On == now.On || d.Before(today.Add(-bufferDays))) {
+		j := &job{inForce: f, base: base, day: d, corrections: touching(approved, d)}
+		t.jobs = append(t.jobs, j)
+		t.inputs = append(t.inputs, k.inputs(j, reached[d]))
+	}
+	return t.run(ctx)
+}
+
+// turn settles the dirty days among some of one base.
+type turn struct {
+	*Keeper
+	base    string
+	today   calendar.Date
+	settled map[string]ledger.SettledDay // by day
+	jobs    []*job                       // in order of day
+	inputs  []inputs                     // theirs
+}
+
+func (t *turn) run(ctx context.Context) error {
+	for i, j := range t.jobs {
+		before, ok := t.settled[j.day.String()]
+		if ok && !t.inputs[i].sameEvidence(before.Inputs) {
+			if err := t.spread(ctx, j.day); err != nil {
+				return err
+			}
+		}
+	}
+	for i, j := range t.jobs {
+		before, now := t.settled[j.day.String()], ledger.SettledDay{Inputs: t.inputs[i].String(), On: t.today.String()}
+		if before.Inputs == now.Inputs && (before.On == now.On || j.day.Before(t.today.Add(-bufferDays))) {
 			continue
 		}
-		if err := k.settle(ctx, &job); err != nil {
+		news, err := t.settle(ctx, j)
+		if err != nil {
 			return err
 		}
-		if err := k.Ledger.PutSettledDay(ctx, base, d.String(), now); err != nil {
+		if news || strings.HasPrefix(before.Inputs, soiled) && !j.lessons() {
+			err = t.soil(ctx, j.day.Add(1))
+		}
+		if err = errors.Join(err, t.Ledger.PutSettledDay(ctx, t.base, j.day.String(), now)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// spread makes the days dirty that evidence of a day may change, too. The last word of a day holds on the next, however late it
+// came; and the first word after a silence decides about the days in it. The latter are looked at daily for as long as that can
+// be, so they are dirty only when the evidence comes later than that.
+func (t *turn) spread(ctx context.Context, d calendar.Date) error {
+	err := t.soil(ctx, d.Add(1))
+	if d.Before(t.today.Add(-bufferDays)) {
+		for n := 1; n <= bufferDays; n++ {
+			err = errors.Join(err, t.soil(ctx, d.Add(-n)))
+		}
+	}
+	return err
+}
+
+// soiled marks the inputs of a day that is dirty though they are the same.
+const soiled = "!"
+
+// soil makes a day dirty that was settled, in the ledger as well: a process that ends now must not forget it.
+func (t *turn) soil(ctx context.Context, d calendar.Date) error {
+	was, ok := t.settled[d.String()]
+	if !ok || strings.HasPrefix(was.Inputs, soiled) {
+		return nil
+	}
+	was.Inputs = soiled + was.Inputs
+	t.settled[d.String()] = was
+	return t.Ledger.PutSettledDay(ctx, t.base, d.String(), was)
 }
 
 // job is one day to settle.
@@ -179,12 +236,30 @@ type job struct {
 	corrections []ledger.Correction // the approved ones that touch the day
 }
 
-// inputs names all that the day rests on, as far as it can be told without reading the evidence.
-func (k *Keeper) inputs(j *job, r reach) string {
+// lessons reports whether the day has any, or nobody ever has: else what was last heard of a reader waits for the next day that has.
+func (j *job) lessons() bool {
+	roster := j.rosters[j.base]
+	return roster == nil || len(roster.People().Sessions) == 0 || len(roster.SessionsIn(j.day.Span())) > 0
+}
+
+// inputs names all that a day rests on, as far as it can be told without reading the evidence.
+type inputs struct {
+	evidence reach
+	rest     string // digest
+}
+
+func (k *Keeper) inputs(j *job, r reach) inputs {
 	worked, err := j.settler.calendar.IsWorkday(j.day)
-	return digestOf([]any{
-		"jishi day 1", r.receipts, r.sum, k.scope(j), worked, err == nil, RuleVersion, HoursRuleVersion, k.Rules, decisionsOf(j.corrections),
-	})
+	return inputs{r, digestOf([]any{
+		"jishi day 1", k.scope(j), worked, err == nil, RuleVersion, HoursRuleVersion, k.Rules, decisionsOf(j.corrections),
+	})}
+}
+
+// String is how inputs are kept.
+func (i inputs) String() string { return i.evidence.String() + i.rest }
+
+func (i inputs) sameEvidence(kept string) bool {
+	return strings.HasPrefix(strings.TrimPrefix(kept, soiled), i.evidence.String())
 }
 
 // lastOver returns the last day whose end is decided.
@@ -192,50 +267,51 @@ func (k *Keeper) lastOver() calendar.Date {
 	return calendar.DateOf(k.Now().Add(-afterMs * time.Millisecond)).Add(-1)
 }
 
-// settle puts a day's machines and people into the ledger.
-func (k *Keeper) settle(ctx context.Context, j *job) error {
+// settle puts a day's machines and people into the ledger and reports whether that was news to it.
+func (k *Keeper) settle(ctx context.Context, j *job) (bool, error) {
 	nowMs := k.Now().UnixMilli()
 	rows, err := j.settler.Day(ctx, j.base, j.day, nowMs)
 	if err != nil {
-		return err
+		return false, err
 	}
 	news, err := k.Ledger.News(ctx, rows)
 	if err != nil {
-		return fmt.Errorf("settle base %s on %s: %w", j.base, j.day, err)
+		return false, fmt.Errorf("settle base %s on %s: %w", j.base, j.day, err)
 	}
 	added, err := k.Ledger.Put(ctx, news)
 	if err != nil {
-		return fmt.Errorf("settle base %s on %s: %w", j.base, j.day, err)
+		return false, fmt.Errorf("settle base %s on %s: %w", j.base, j.day, err)
 	}
-	if err := k.settlePeople(ctx, j, nowMs); err != nil {
-		return fmt.Errorf("settle people of base %s on %s: %w", j.base, j.day, err)
+	people, err := k.settlePeople(ctx, j, nowMs)
+	if err != nil {
+		return false, fmt.Errorf("settle people of base %s on %s: %w", j.base, j.day, err)
 	}
-	if added > 0 {
-		k.Logger.Debug("day settled", "base", j.base, "day", j.day.String(), "machines", len(rows), "revisions", added)
+	if added > 0 || people {
+		k.Logger.Debug("day settled", "base", j.base, "day", j.day.String(), "machines", len(rows), "revisions", added, "people", people)
 	}
-	return nil
+	return added > 0 || people, nil
 }
 
-// settlePeople settles who was there.
-func (k *Keeper) settlePeople(ctx context.Context, j *job, nowMs int64) error {
+// settlePeople settles who was there, and reports whether that was news.
+func (k *Keeper) settlePeople(ctx context.Context, j *job, nowMs int64) (bool, error) {
 	roster := j.rosters[j.base]
 	if roster == nil {
-		return nil
+		return false, nil
 	}
 	decisions, err := j.settler.decisions(ctx, roster, j.day, k.Rules, j.corrections)
 	if err != nil {
-		return err
+		return false, err
 	}
 	day, rows, err := j.settler.PeopleRows(ctx, roster, j.day, k.Rules, decisions, nowMs)
 	if err != nil {
-		return err
+		return false, err
 	}
 	news, err := k.Ledger.PeopleNews(ctx, day, rows)
 	if err != nil || !news {
-		return err
+		return false, err
 	}
 	_, err = k.Ledger.PutPeople(ctx, day, rows)
-	return err
+	return true, err
 }
 
 // reach is the evidence that reaches a day: how many receipts, and a sum of what they name, which does not depend on their
@@ -244,6 +320,9 @@ type reach struct {
 	receipts int
 	sum      uint64
 }
+
+// String is of one length, so that no reach is the beginning of another.
+func (r reach) String() string { return fmt.Sprintf("%016x%016x:", r.receipts, r.sum) }
 
 func (r *reach) add(b *evidence.BridgeReceipt) {
 	h := fnv.New64a()

@@ -154,20 +154,21 @@ func TestLateEvidenceMakesARevision(t *testing.T) {
 	k := newKeeping(t, base(lathe))
 	k.said(word("cnc", at("08:00"), "ACTIVE"))
 	k.said(word("cnc", at("03-03 08:00"), "READY"))
+	k.said(word("cnc", at("03-03 20:00"), "READY"))
 	k.said(word("cnc", at("03-04 08:00"), "ACTIVE"))
 	k.turn("03-06 03:00")
 	k.wantKept(kept{"03-02", 1, 24, 16, 8}, kept{"03-03", 1, 24, 8, 0}, kept{"03-04", 1, 24, 16, 0}, kept{"03-05", 1, 24, 24, 0})
 	late := word("cnc", at("03-03 12:00"), "READY")
 	k.said(late) // a bridge was cut off from the city
-	if n := k.turn("03-06 03:01"); n != 1 {
-		t.Errorf("%d machine-days were derived for evidence of one day, want 1", n)
+	if n := k.turn("03-06 03:01"); n != 2 {
+		t.Errorf("%d machine-days were derived for evidence of one day, want it and the next, on which the last word holds: 2", n)
 	}
 	k.wantKept(kept{"03-02", 1, 24, 16, 8}, kept{"03-03", 2, 24, 8, 0}, kept{"03-04", 1, 24, 16, 0}, kept{"03-05", 1, 24, 24, 0})
 	k.said(late) // and sends it again
 	k.turn("03-06 03:02")
 	k.said(word("cnc", at("03-04 00:30"), "READY")) // just past midnight: it may decide how the day before ended
-	if n := k.turn("03-06 03:03"); n != 2 {
-		t.Errorf("%d machine-days were derived for evidence from just past midnight, want 2", n)
+	if n := k.turn("03-06 03:03"); n != 3 {
+		t.Errorf("%d machine-days were derived for evidence from just past midnight, want both days and the next: 3", n)
 	}
 	k.wantKept(kept{"03-02", 1, 24, 16, 8}, kept{"03-03", 3, 24, 8, 0}, kept{"03-04", 2, 24, 16, 0}, kept{"03-05", 1, 24, 24, 0})
 }

@@ -14,12 +14,12 @@ import (
 	"github.com/jishi-telemetry/jishi/internal/span"
 )
 
-func got(bridge string, epoch, first, last uint64, fromMs, toMs int64) evidence.BridgeReceipt {
-	return evidence.BridgeReceipt{Bridge: bridge, Receipt: evidence.Receipt{Epoch: epoch, First: first, Last: last, FirstMs: fromMs, LastMs: toMs}}
+func got(bridge string, epoch, first, last uint64, clock [2]int64) evidence.BridgeReceipt {
+	return evidence.BridgeReceipt{Bridge: bridge, Receipt: evidence.Receipt{Epoch: epoch, First: first, Last: last, FirstMs: clock[0], LastMs: clock[1]}}
 }
 
 func lost(bridge string, epoch, first, last uint64, saidMs int64) evidence.BridgeReceipt {
-	r := got(bridge, epoch, first, last, saidMs, saidMs)
+	r := got(bridge, epoch, first, last, [2]int64{saidMs, saidMs})
 	r.Missing = true
 	return r
 }
@@ -37,41 +37,41 @@ func TestCompleteness(t *testing.T) {
 		want     settle.Watermark
 	}{
 		{"never sent", nil, settle.Watermark{}},
-		{"all of it", []evidence.BridgeReceipt{got("b", 1, 1, 5, 100, 200), got("b", 1, 6, 9, 300, 400)}, settle.Watermark{ThroughMs: 400}},
+		{"all of it", []evidence.BridgeReceipt{got("b", 1, 1, 5, [2]int64{100, 200}), got("b", 1, 6, 9, [2]int64{300, 400})}, settle.Watermark{ThroughMs: 400}},
 		{
 			"a range between",
-			[]evidence.BridgeReceipt{got("b", 1, 1, 5, 100, 200), got("b", 1, 8, 9, 300, 400)},
+			[]evidence.BridgeReceipt{got("b", 1, 1, 5, [2]int64{100, 200}), got("b", 1, 8, 9, [2]int64{300, 400})},
 			settle.Watermark{ThroughMs: 200, Waiting: []settle.Absence{gap(1, 6, 7, 200, 300)}},
 		},
 		{
 			"the beginning",
-			[]evidence.BridgeReceipt{got("b", 1, 3, 5, 100, 200)},
+			[]evidence.BridgeReceipt{got("b", 1, 3, 5, [2]int64{100, 200})},
 			settle.Watermark{Waiting: []settle.Absence{gap(1, 1, 2, 0, 100)}},
 		},
 		{
 			"a range that is lost, told much later",
-			[]evidence.BridgeReceipt{got("b", 1, 1, 5, 100, 200), got("b", 1, 8, 9, 300, 400), lost("b", 1, 6, 7, 900)},
+			[]evidence.BridgeReceipt{got("b", 1, 1, 5, [2]int64{100, 200}), got("b", 1, 8, 9, [2]int64{300, 400}), lost("b", 1, 6, 7, 900)},
 			settle.Watermark{ThroughMs: 400, Lost: []settle.Absence{gap(1, 6, 7, 200, 300)}},
 		},
 		{
 			"lost at the end",
-			[]evidence.BridgeReceipt{got("b", 1, 1, 5, 100, 200), lost("b", 1, 6, 7, 900)},
+			[]evidence.BridgeReceipt{got("b", 1, 1, 5, [2]int64{100, 200}), lost("b", 1, 6, 7, 900)},
 			settle.Watermark{ThroughMs: 200, Lost: []settle.Absence{gap(1, 6, 7, 200, forever)}},
 		},
-		{"lost, and there all the same", []evidence.BridgeReceipt{got("b", 1, 1, 5, 100, 200), lost("b", 1, 2, 5, 900)}, settle.Watermark{ThroughMs: 200}},
-		{"two frames that overlap", []evidence.BridgeReceipt{got("b", 1, 1, 5, 100, 200), got("b", 1, 3, 9, 150, 400)}, settle.Watermark{ThroughMs: 400}},
-		{"a new log", []evidence.BridgeReceipt{got("b", 9, 1, 5, 100, 200), got("b", 2, 1, 3, 500, 600)}, settle.Watermark{ThroughMs: 600}},
+		{"lost, and there all the same", []evidence.BridgeReceipt{got("b", 1, 1, 5, [2]int64{100, 200}), lost("b", 1, 2, 5, 900)}, settle.Watermark{ThroughMs: 200}},
+		{"two frames that overlap", []evidence.BridgeReceipt{got("b", 1, 1, 5, [2]int64{100, 200}), got("b", 1, 3, 9, [2]int64{150, 400})}, settle.Watermark{ThroughMs: 400}},
+		{"a new log", []evidence.BridgeReceipt{got("b", 9, 1, 5, [2]int64{100, 200}), got("b", 2, 1, 3, [2]int64{500, 600})}, settle.Watermark{ThroughMs: 600}},
 		{
 			"a new log without its beginning",
-			[]evidence.BridgeReceipt{got("b", 9, 1, 5, 100, 200), got("b", 2, 2, 3, 500, 600)},
+			[]evidence.BridgeReceipt{got("b", 9, 1, 5, [2]int64{100, 200}), got("b", 2, 2, 3, [2]int64{500, 600})},
 			settle.Watermark{ThroughMs: 200, Waiting: []settle.Absence{gap(2, 1, 1, 200, 500)}},
 		},
 		{
 			"a range of the old log",
-			[]evidence.BridgeReceipt{got("b", 9, 1, 5, 100, 200), got("b", 9, 7, 7, 250, 260), got("b", 2, 1, 3, 500, 600)},
+			[]evidence.BridgeReceipt{got("b", 9, 1, 5, [2]int64{100, 200}), got("b", 9, 7, 7, [2]int64{250, 260}), got("b", 2, 1, 3, [2]int64{500, 600})},
 			settle.Watermark{ThroughMs: 200, Waiting: []settle.Absence{gap(9, 6, 6, 200, 250)}},
 		},
-		{"a clock that is ahead", []evidence.BridgeReceipt{got("b", 1, 1, 5, 100, 99_999)}, settle.Watermark{ThroughMs: 10_000}},
+		{"a clock that is ahead", []evidence.BridgeReceipt{got("b", 1, 1, 5, [2]int64{100, 99_999})}, settle.Watermark{ThroughMs: 10_000}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -86,7 +86,7 @@ func TestCompleteness(t *testing.T) {
 			}
 		})
 	}
-	two := settle.Completeness([]evidence.BridgeReceipt{got("c", 1, 1, 1, 5, 6), got("a", 1, 1, 1, 7, 8)}, 10_000, "b")
+	two := settle.Completeness([]evidence.BridgeReceipt{got("c", 1, 1, 1, [2]int64{5, 6}), got("a", 1, 1, 1, [2]int64{7, 8})}, 10_000, "b")
 	if len(two) != 3 || two[0].Bridge != "a" || two[0].ThroughMs != 8 || two[1].ThroughMs != 0 || two[2].ThroughMs != 6 {
 		t.Errorf("watermarks of three bridges: %+v", two)
 	}
@@ -103,7 +103,7 @@ func TestCompletenessGrows(t *testing.T) {
 		for _, n := range sizes {
 			first := seq + 1
 			seq += uint64(n)
-			frames = append(frames, got("b", 1, first, seq, int64(first)*10, int64(seq)*10))
+			frames = append(frames, got("b", 1, first, seq, [2]int64{int64(first) * 10, int64(seq) * 10}))
 		}
 		order := rapid.Permutation(frames).Draw(t, "order")
 		var wasMs int64
