@@ -245,7 +245,7 @@ func (g *generator) body(schema any) string {
 
 // requestsEach is how many requests each operation gets, requestSeed makes them the same each time.
 var (
-	requestsEach = flag.Int("requests", 80, "random requests for each operation of the API")
+	requestsEach = flag.Int("requests", 30, "random requests for each operation of the API")
 	requestSeed  = flag.Uint64("requests-seed", 20260302, "which random requests")
 )
 

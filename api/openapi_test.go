@@ -29,6 +29,7 @@ const golden = "../docs/openapi.json"
 // openAPI is the API's description, ready to hold answers to it.
 type openAPI struct {
 	doc      map[string]any
+	paths    []pathPattern
 	mu       sync.Mutex // guards compiler and schemas
 	compiler *jsonschema.Compiler
 	schemas  map[string]*jsonschema.Schema
@@ -56,8 +57,18 @@ func description(t *testing.T, s *api.Server) *openAPI {
 		t.Fatal(err)
 	}
 	d := &openAPI{doc: doc.(map[string]any), compiler: c, schemas: make(map[string]*jsonschema.Schema)}
+	for _, template := range slices.Sorted(maps.Keys(dig(d.doc, "paths").(map[string]any))) {
+		pattern := regexp.MustCompile(`\\\{[^}]*\\\}`).ReplaceAllString(regexp.QuoteMeta(template), "[^/]+")
+		d.paths = append(d.paths, pathPattern{template, regexp.MustCompile("^" + pattern + "/?$")})
+	}
 	descriptions.Store(s, d)
 	return d
+}
+
+// pathPattern is a path of the description, and what matches it.
+type pathPattern struct {
+	template string
+	matches  *regexp.Regexp
 }
 
 // check holds an answer to what the description says of its path, method and status. An answer that no operation gave
@@ -99,10 +110,9 @@ func (d *openAPI) check(t *testing.T, method, path string, a answer) {
 // template is the path as the description writes it, "" for none of its.
 func (d *openAPI) template(path string) string {
 	path, _, _ = strings.Cut(path, "?")
-	for _, template := range slices.Sorted(maps.Keys(dig(d.doc, "paths").(map[string]any))) {
-		pattern := regexp.MustCompile(`\\\{[^}]*\\\}`).ReplaceAllString(regexp.QuoteMeta(template), "[^/]+")
-		if regexp.MustCompile("^" + pattern + "/?$").MatchString(path) {
-			return template
+	for _, p := range d.paths {
+		if p.matches.MatchString(path) {
+			return p.template
 		}
 	}
 	return ""
