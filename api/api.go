@@ -25,6 +25,7 @@ import (
 	"github.com/jishi-telemetry/jishi/internal/calendar"
 	"github.com/jishi-telemetry/jishi/internal/evidence"
 	"github.com/jishi-telemetry/jishi/internal/hours"
+	"github.com/jishi-telemetry/jishi/internal/intake"
 	"github.com/jishi-telemetry/jishi/internal/ledger"
 	"github.com/jishi-telemetry/jishi/internal/registry"
 	"github.com/jishi-telemetry/jishi/internal/settle"
@@ -48,6 +49,8 @@ type Options struct {
 	Rules settle.Rules
 	// Decisions returns what named persons decided of a base's lessons; nil is nothing.
 	Decisions func(ctx context.Context, base string) ([]hours.Exclusion, error)
+	// Intake returns the desk that takes workbooks in; nil takes none.
+	Intake func(ctx context.Context) (*intake.Desk, error)
 	// Ready are asked by /readyz, by name; all must return nil.
 	Ready map[string]func(ctx context.Context) error
 	// Gatherer serves /metrics; nil serves none. Registerer takes the API's own metrics; nil is fine.
@@ -96,8 +99,8 @@ const (
 	defaultDeadline = 20 * time.Second
 	// readyDeadline bounds what /readyz waits for.
 	readyDeadline = 5 * time.Second
-	// maxBody bounds a request's body, in bytes.
-	maxBody = 1 << 20
+	// maxBody bounds a request's body, in bytes; an operation that does not say otherwise takes 1 MiB.
+	maxBody = maxImport
 )
 
 // Server serves the API. All methods but Serve may be called concurrently.
@@ -165,6 +168,7 @@ func (s *Server) routes() {
 	huma.Register(s.spec, get("usage", "/bases/{base}/usage", "Usage per machine and day 设备使用情况", figures), s.usage)
 	huma.Register(s.spec, get("settled", "/bases/{base}/settled", "Settled usage from the ledger 已结算使用情况", figures), s.settled)
 	s.peopleRoutes()
+	s.importRoutes()
 	s.doorRoutes()
 }
 

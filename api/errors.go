@@ -85,7 +85,7 @@ func told(status int) (title, detail string) {
 	case http.StatusRequestTimeout:
 		return "请求超时 Request Timeout", "请求未在时限内收完 (the request did not arrive in time)"
 	case http.StatusRequestEntityTooLarge:
-		return "请求体过大 Request Entity Too Large", "请求体超过 1 MiB (the body is over 1 MiB)"
+		return "请求体过大 Request Entity Too Large", "请求体超过 1 MiB，导入时超过 12 MiB (the body is over 1 MiB, of an import over 12 MiB)"
 	case http.StatusUnprocessableEntity:
 		return "参数有误 Unprocessable Entity", "请求参数有误，见 errors (a parameter is not valid; see errors)"
 	case http.StatusRequestHeaderFieldsTooLarge:

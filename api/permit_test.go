@@ -44,6 +44,8 @@ var may = map[string]struct{ who, body string }{
 	"GET /api/v1/bases/{base}/hours":                              {". 1 1 x x . . . .", ""},
 	"GET /api/v1/bases/{base}/days/{day}/settlements":             {". 1 1 x x . . . .", ""},
 	"GET /api/v1/bases/{base}/sessions/{session}/people/{person}": {". 1 1 x x . . . .", ""},
+	"GET /api/v1/bases/{base}/import/template":                    {". 1 . . x . . . .", ""},
+	"POST /api/v1/bases/{base}/import":                            {". 1 . . x . . . .", `{"files":[{"name":"a.csv","data":""}],"dry_run":true}`},
 	"POST /api/v1/session":                                        {"x x x x x x x x x", `{"name":"stranger","password":"not this one"}`},
 	"GET /api/v1/me":                                              {"x x x x x x x x x", ""},
 	"POST /api/v1/me/password":                                    {"x x x x x x x x x", `{"old":"not this one","new":"short"}`},
@@ -127,7 +129,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 		t.Errorf("the audit log: %d entries, %v", seq, err)
 	}
 	refused, err := r.options.Access.Entries(t.Context(), access.AuditQuery{Actor: "tech", Action: string(access.ActRefused), Base: "b2", Most: 500})
-	if err != nil || len(refused) != 11 { // each operation with a {base}
+	if err != nil || len(refused) != 13 { // each operation with a {base}
 		t.Errorf("%d refusals of the technician at the other base are in the audit log, %v", len(refused), err)
 	}
 }

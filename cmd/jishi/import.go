@@ -98,21 +98,28 @@ func withIntake(ctx context.Context, c *settings, do func(d *intake.Desk, o *off
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
 	o := &office{c: c, ledger: l, audit: auditLog{access.New(l.DB(), access.Options{})}, now: time.Now}
-	vault, err := openVault(ctx, o, true)
+	files, err := registry.Open(c.path("registry.path", "registry"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	d, err := intakeDesk(ctx, o, files)
 	if err != nil {
 		return err
 	}
-	d := &intake.Desk{Ledger: l, Vault: vault}
-	switch d.Files, err = registry.Open(c.path("registry.path", "registry")); {
-	case errors.Is(err, fs.ErrNotExist):
-		d.Files = nil
-	case err != nil:
-		return err
-	}
-	if d.CardToken, err = c.cardToken(); err != nil {
-		return err
-	}
 	return do(d, o)
+}
+
+// intakeDesk takes workbooks in, over the bases of the registry's files that no import has touched; nil is none.
+func intakeDesk(ctx context.Context, o *office, files *registry.Registry) (*intake.Desk, error) {
+	vault, err := openVault(ctx, o, true)
+	if err != nil {
+		return nil, err
+	}
+	token, err := o.c.cardToken()
+	if err != nil {
+		return nil, err
+	}
+	return &intake.Desk{Ledger: o.ledger, Vault: vault, Files: files, CardToken: token}, nil
 }
 
 // cardToken turns cards into tokens by the city's key, which is made where there is none, as the city's other commands do.

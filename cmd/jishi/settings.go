@@ -24,13 +24,13 @@ func settingsTable() []config.Setting {
 		sealer  = []string{"up", "bridge", "frames", "doctor"}
 		city    = []string{"up", "collect", "doctor"}
 		web     = []string{"up", "serve", "doctor"}
-		kept    = append([]string{"account", "rates", "hours", "explain", "import"}, web...)
-		stores  = []string{"up", "collect", "serve", "usage", "rates", "hours", "explain", "calibrate", "doctor"}
-		places  = []string{"up", "collect", "serve", "usage", "rates", "hours", "explain", "import", "calibrate", "frames", "doctor"}
+		kept    = append([]string{"account", "rates", "hours", "explain", "import", "period", "correct"}, web...)
+		stores  = []string{"up", "collect", "serve", "usage", "rates", "hours", "explain", "period", "correct", "calibrate", "doctor"}
+		places  = []string{"up", "collect", "serve", "usage", "rates", "hours", "explain", "import", "period", "correct", "calibrate", "frames", "doctor"}
 		lone    = []string{"up", "bridge", "collect"}
 		live    = []string{"up", "bridge", "collect", "serve"}
 		rated   = []string{"up", "serve", "usage", "rates", "doctor"}
-		people  = []string{"people", "import"}
+		people  = []string{"people", "import", "up", "serve"}
 	)
 	return []config.Setting{
 		{Name: "data.dir", Kind: config.Path, Default: "jishi-data", Help: "Directory for everything that is kept.", HelpZh: "存放全部数据的目录。"},

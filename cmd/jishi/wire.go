@@ -17,11 +17,13 @@ import (
 
 	"github.com/jishi-telemetry/jishi/api"
 	"github.com/jishi-telemetry/jishi/collector"
+	"github.com/jishi-telemetry/jishi/internal/access"
 	"github.com/jishi-telemetry/jishi/internal/config"
 	"github.com/jishi-telemetry/jishi/internal/evidence"
 	"github.com/jishi-telemetry/jishi/internal/evidence/embedded"
 	"github.com/jishi-telemetry/jishi/internal/evidence/influx"
 	"github.com/jishi-telemetry/jishi/internal/frame"
+	"github.com/jishi-telemetry/jishi/internal/intake"
 	"github.com/jishi-telemetry/jishi/internal/ledger"
 	"github.com/jishi-telemetry/jishi/internal/lifecycle"
 	"github.com/jishi-telemetry/jishi/internal/mqtt"
@@ -221,6 +223,9 @@ func (p *process) startServer(ctx context.Context, store evidence.Store, reg *re
 		Ready: map[string]func(context.Context) error{"evidence": store.Ping, "ledger": l.Ping}, Gatherer: p.metrics, Registerer: p.metrics,
 		Floor: p.c.floor(), Version: obs.ReadBuild().Version, Logger: p.log.With("part", "api"),
 	}
+	o.Intake = func(ctx context.Context) (*intake.Desk, error) {
+		return intakeDesk(ctx, p.office(l), reg.Current())
+	}
 	if err := p.openDoor(ctx, l, &o); err != nil {
 		return "", err
 	}
@@ -240,6 +245,11 @@ func (p *process) startServer(ctx context.Context, store evidence.Store, reg *re
 	p.stack.Go(ctx, "http", func(ctx context.Context) error { return server.Serve(ctx, listener) })
 	p.log.Info("HTTP listens", "url", "http://"+listener.Addr().String())
 	return "http://" + listener.Addr().String(), nil
+}
+
+// office is what works with identities in this process.
+func (p *process) office(l *ledger.Ledger) *office {
+	return &office{c: p.c, ledger: l, audit: auditLog{access.New(l.DB(), access.Options{})}, now: p.now}
 }
 
 // worldOf is what the API shows figures by.
