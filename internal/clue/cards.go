@@ -75,6 +75,7 @@ func groups(s *scene, p *F2Params) []*group {
 	var out []*group
 	add := func(g *group) {
 		if g != nil && !slices.ContainsFunc(out, func(o *group) bool { return o.within(g.cards) }) && !g.answered(s) {
+			out = slices.DeleteFunc(out, func(o *group) bool { return g.within(o.cards) })
 			out = append(out, g)
 		}
 	}

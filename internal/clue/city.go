@@ -73,8 +73,11 @@ func (s *scene) sightingsOf(l *lesson, t *trainee) []Sighting {
 	if p, ok := s.Roster.Person(t.Person); ok {
 		who.Identity, who.Teacher = p.Identity, p.Teacher
 	}
-	if len(t.Taps) > 0 {
-		who.Card = s.today.Taps[t.Taps[0]].Card
+	for _, i := range t.Taps {
+		if x := &s.today.Taps[i]; !x.Expired {
+			who.Card = x.Card
+			break
+		}
 	}
 	var out []Sighting
 	for _, stay := range t.Stays {

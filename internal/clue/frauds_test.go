@@ -21,7 +21,7 @@ const (
 func honest(w *world) *dayOf {
 	d := w.day()
 	d.lesson("turning", "8:30-11:30")
-	d.come("8:30", "11:30", w.trainees()...)
+	d.come("11:30", w.trainees()...)
 	d.at("door", d.ms("8:15"), "x1", in)
 	d.works("8:35-11:28")
 	return d
@@ -90,7 +90,7 @@ func TestHonestDays(t *testing.T) {
 			}
 			d := w.day()
 			d.claim(d.lesson("exam", "8:30-11:30"), "", 0)
-			d.come("8:30", "11:30", w.trainees()...)
+			d.come("11:30", w.trainees()...)
 		}},
 		{name: "the readers were away all morning", past: 5, tell: func(w *world) {
 			d := w.day()
@@ -110,7 +110,7 @@ func TestHonestDays(t *testing.T) {
 		{name: "a power cut with a work order", past: 5, tell: func(w *world) {
 			d := w.day()
 			d.lesson("turning", "8:30-11:30")
-			d.come("8:30", "9:30", w.trainees()...)
+			d.come("9:30", w.trainees()...)
 			d.works("8:35-9:28")
 			d.excused = []clue.Excuse{{Span: d.during("9:25-12:00")}}
 		}},
@@ -123,13 +123,13 @@ func TestGhosts(t *testing.T) {
 		{name: "claimed and tapped, and no machine ran", past: 5, want: []string{"F1 no_work", "F3 idle", "F7 dark+ratio"}, tell: func(w *world) {
 			d := w.day()
 			d.lesson("turning", "8:30-11:30")
-			d.come("8:30", "11:30", w.trainees()...)
+			d.come("11:30", w.trainees()...)
 		}},
 		{name: "one machine runs for twelve", n: 12, past: 5, want: []string{"F1 stations+energy"}, tell: func(w *world) {
 			d := w.day()
-			w.class("turning").MaxPerStation = 0
+			w.turning().MaxPerStation = 0
 			d.lesson("turning", "8:30-11:30")
-			d.come("8:30", "11:30", w.trainees()...)
+			d.come("11:30", w.trainees()...)
 			d.works("8:35-11:28", "m1")
 			d.machine("m1").watts = func(int64) float64 { return 700 + 400*w.rng.Float64() }
 			d.machine("m1").on = span.NewSet(d.during("8:35-11:28"))
@@ -148,7 +148,7 @@ func TestGhosts(t *testing.T) {
 		{name: "two of three meters were away", past: 5, tell: func(w *world) {
 			d := w.day()
 			d.lesson("turning", "8:30-11:30")
-			d.come("8:30", "11:30", w.trainees()...)
+			d.come("11:30", w.trainees()...)
 			d.works("8:35-11:28", "m2", "m3")
 			d.machine("m2").silent = span.NewSet(d.date.Span())
 			d.machine("m3").silent = span.NewSet(d.date.Span())
@@ -167,14 +167,14 @@ func TestManyCards(t *testing.T) {
 	}
 	play(t, []story{
 		{name: "four cards in one hand on one day", n: 12, past: 2, want: []string{"F2 burst"}, tell: func(w *world) {
-			w.class("turning").MaxPerStation = 6
+			w.turning().MaxPerStation = 6
 			d := w.day()
 			d.lesson("turning", "8:30-11:30")
 			d.works("8:35-11:28")
 			holder(d, "8:26", "11:34")
 		}},
 		{name: "four friends come together once and go apart", n: 12, past: 2, tell: func(w *world) {
-			w.class("turning").MaxPerStation = 6
+			w.turning().MaxPerStation = 6
 			d := w.day()
 			d.lesson("turning", "8:30-11:30")
 			d.works("8:35-11:28")
@@ -188,7 +188,7 @@ func TestManyCards(t *testing.T) {
 			d.out("11:36", "t03")
 		}},
 		{name: "a group that answered a random check", n: 12, past: 2, tell: func(w *world) {
-			w.class("turning").MaxPerStation = 6
+			w.turning().MaxPerStation = 6
 			d := w.day()
 			id := d.lesson("turning", "8:30-11:30")
 			w.people.Checks = []registry.Check{{Session: id, Span: d.during("9:50-10:10")}}
@@ -219,12 +219,12 @@ func TestManyCards(t *testing.T) {
 			}
 		}},
 		{name: "two cards that are never apart", n: 12, want: []string{"F2 pair"}, tell: func(w *world) {
-			w.class("turning").MaxPerStation = 6
+			w.turning().MaxPerStation = 6
 			for i := range 3 {
 				d := w.day()
 				d.lesson("turning", "8:30-11:30")
 				d.works("8:35-11:28")
-				d.come("8:30", "11:30", w.trainees()[2:]...)
+				d.come("11:30", w.trainees()[2:]...)
 				d.hand("8:03", in, "t01", "t02")
 				if i%2 == 0 {
 					d.hand("11:40", out, "t02", "t01")
@@ -246,10 +246,10 @@ func TestTapAndLeave(t *testing.T) {
 	three := func(w *world, leaver string) {
 		d := w.day()
 		stationed(d)
-		w.class("turning").MaxPerStation = 1
+		w.turning().MaxPerStation = 1
 		d.lesson("turning", "8:30-11:30")
 		d.works("8:35-11:28")
-		d.come("8:30", "11:30", w.trainees()...)
+		d.come("11:30", w.trainees()...)
 		for i, p := range w.trainees() {
 			if p != leaver {
 				d.at("reader-s"+string(rune('1'+i)), d.ms("8:31")+int64(i)*20_000, p, telemetry.DirectionNone)
@@ -268,7 +268,7 @@ func TestTapAndLeave(t *testing.T) {
 			}
 			d := w.day()
 			d.lesson("turning", "8:30-11:30")
-			d.come("8:30", "11:30", w.trainees()...)
+			d.come("11:30", w.trainees()...)
 			d.works("8:35-11:28", "m2", "m3")
 		}},
 		{name: "tapped at the door and at no station", n: 3, want: []string{"F3 station"}, tell: func(w *world) { three(w, "t02") }},
@@ -288,7 +288,7 @@ func TestTapAndLeave(t *testing.T) {
 		{name: "the machine is broken and nothing is known of it", past: 3, tell: func(w *world) {
 			d := w.day()
 			d.lesson("turning", "8:30-11:30")
-			d.come("8:30", "11:30", w.trainees()...)
+			d.come("11:30", w.trainees()...)
 			for _, m := range d.machines {
 				m.silent = span.NewSet(d.date.Span())
 			}

@@ -18,7 +18,7 @@ func TestIdleRunning(t *testing.T) {
 		{name: "steady while a class is in the room", past: 3, want: []string{"F4 steady"}, tell: func(w *world) {
 			d := w.day()
 			d.lesson("turning", "8:30-11:30")
-			d.come("8:30", "11:30", w.trainees()...)
+			d.come("11:30", w.trainees()...)
 			d.works("8:35-11:28", "m1", "m2")
 			d.steady("m3", "9:40-10:40")
 			d.machine("m3").on = span.NewSet(d.during("8:35-11:28"))
@@ -26,7 +26,7 @@ func TestIdleRunning(t *testing.T) {
 		{name: "steady on the first day, known by the machines beside it", want: []string{"F4 steady"}, tell: func(w *world) {
 			d := w.day()
 			d.lesson("turning", "8:30-11:30")
-			d.come("8:30", "11:30", w.trainees()...)
+			d.come("11:30", w.trainees()...)
 			d.works("8:35-11:28", "m1", "m2")
 			d.steady("m3", "9:40-10:40")
 			d.machine("m3").on = span.NewSet(d.during("8:35-11:28"))
@@ -42,7 +42,7 @@ func TestIdleRunning(t *testing.T) {
 			d.steady("m1", "7:50-8:26")
 		}},
 		{name: "long automatic machining", past: 3, tell: func(w *world) {
-			w.class("turning").LongCycle = true
+			w.turning().LongCycle = true
 			d := honest(w)
 			d.steady("m3", "11:40-17:30")
 		}},
@@ -55,7 +55,7 @@ func TestIdleRunning(t *testing.T) {
 			for range 4 {
 				d := w.day()
 				d.lesson("turning", "8:30-11:30")
-				d.come("8:30", "11:30", w.trainees()...)
+				d.come("11:30", w.trainees()...)
 				for _, m := range []string{"m1", "m2", "m3"} {
 					d.steady(m, "8:50-11:20")
 				}

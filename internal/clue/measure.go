@@ -1,6 +1,7 @@
 package clue
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
@@ -72,6 +73,17 @@ func correlation(a, b []float64) (r float64, ok bool) {
 
 // mostAtOnce is how many of the sets hold at once for at least a total time, and when.
 func mostAtOnce(sets []span.Set, leastMs int64) (most int, when span.Set) {
+	levels := atOnce(sets)
+	for k := len(sets); k > 0; k-- {
+		if set := levels[k]; len(set) > 0 && set.Ms() >= leastMs {
+			return k, set
+		}
+	}
+	return 0, nil
+}
+
+// atOnce returns, for each k up to their number, when at least k of the sets hold.
+func atOnce(sets []span.Set) []span.Set {
 	type edge struct {
 		atMs int64
 		by   int
@@ -82,12 +94,7 @@ func mostAtOnce(sets []span.Set, leastMs int64) (most int, when span.Set) {
 			edges = append(edges, edge{s.StartMs, 1}, edge{s.EndMs, -1})
 		}
 	}
-	slices.SortFunc(edges, func(a, b edge) int {
-		if a.atMs != b.atMs {
-			return int(min(max(a.atMs-b.atMs, -1), 1))
-		}
-		return a.by - b.by
-	})
+	slices.SortFunc(edges, func(a, b edge) int { return cmp.Or(cmp.Compare(a.atMs, b.atMs), cmp.Compare(a.by, b.by)) })
 	levels := make([]span.Set, len(sets)+1)
 	n := 0
 	for i, e := range edges {
@@ -98,10 +105,8 @@ func mostAtOnce(sets []span.Set, leastMs int64) (most int, when span.Set) {
 			}
 		}
 	}
-	for k := len(sets); k > 0; k-- {
-		if set := span.NewSet(levels[k]...); set.Ms() >= leastMs && len(set) > 0 {
-			return k, set
-		}
+	for k := range levels {
+		levels[k] = span.NewSet(levels[k]...)
 	}
-	return 0, nil
+	return levels
 }

@@ -124,9 +124,11 @@ type F6Params struct {
 type F7Params struct {
 	// Ratio is verified through claimed: 0.8.
 	Ratio float64
-	// Trainees is the fewest that a lesson is judged by, and PersonShare the part of them who must fall short.
-	Trainees    int
-	PersonShare float64
+	// Trainees is the fewest that a lesson is judged by, and PersonShare the part of them who must be missing at once for the
+	// rest of Ratio, 0 to 1. Late is the fewest of whom it counts that they were all late; Alone the fewest whose machines
+	// tell by themselves that they have gone.
+	Trainees, Late, Alone int
+	PersonShare           float64
 	// Ended is the part of the lesson that nothing may follow, and at least EndedLeast.
 	Ended      float64
 	EndedLeast time.Duration
@@ -163,10 +165,10 @@ type F12Params struct {
 func DefaultParams() *Params {
 	return &Params{
 		F1: F1Params{
-			PerStation: 3, Sustained: 10 * time.Minute, EnergyShare: 0.30, Known: 0.75, LeastNorms: 3, LeastTrainees: 4, OneHand: 0.9,
+			PerStation: 3, Sustained: 10 * time.Minute, EnergyShare: 0.30, Known: 0.75, LeastNorms: 3, LeastTrainees: 3, OneHand: 0.9,
 		},
 		F2: F2Params{
-			Cards: 4, Within: 20 * time.Second, Gap: 5 * time.Second, Debounce: 90 * time.Second, Chance: 0.001, Apart: 0.2,
+			Cards: 4, Within: 20 * time.Second, Gap: 5 * time.Second, Debounce: 90 * time.Second, Chance: 0.002, Apart: 0.2,
 			OrderCards: 5, OrderDays: 3, Tau: 0.9, PairDays: 3, PairReads: 6,
 		},
 		F3: F3Params{Within: 45 * time.Minute, Known: 0.9, StationShare: 0.5, Days: 3, DayShare: 0.5, Checks: 2},
@@ -181,7 +183,7 @@ func DefaultParams() *Params {
 		},
 		F6: F6Params{Overlap: 10 * time.Minute, SpeedKMH: 80, PerYear: 1},
 		F7: F7Params{
-			Ratio: 0.8, Trainees: 3, PersonShare: 0.6, Ended: 0.2, EndedLeast: 25 * time.Minute, Together: 10 * time.Minute,
+			Ratio: 0.8, Trainees: 3, Late: 8, Alone: 5, PersonShare: 0.9, Ended: 0.2, EndedLeast: 25 * time.Minute, Together: 10 * time.Minute,
 			Known: 0.5, Over: time.Minute,
 		},
 		F11: F11Params{Handover: 15 * time.Minute},

@@ -16,7 +16,7 @@ import (
 // mixed is a base with several frauds at once, and honest days before.
 func mixed(t testing.TB) *world {
 	w := newWorld(t, 12)
-	w.class("turning").MaxPerStation = 6
+	w.turning().MaxPerStation = 6
 	weeks(w, 3)
 	d := w.day()
 	d.lesson("turning", "8:30-11:30")

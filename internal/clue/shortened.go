@@ -2,6 +2,7 @@ package clue
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/jishi-telemetry/jishi/internal/attendance"
@@ -113,15 +114,28 @@ func endedEarly(d *day, l *lesson, people []*trainee, p *F7Params, c *Clue) {
 	}
 	still := l.hands() && known >= p.Known && l.ranBefore(from)
 	switch {
-	case gone >= 3 && together, gone == 2 && together && l.hands(), still:
+	case gone >= 3 && together, gone == 2 && together && l.hands(), still && len(people) >= p.Alone:
 	default:
 		return
 	}
 	last := l.lastSign(d, people)
+	if l.claimsOnly(people, last, p) {
+		return
+	}
 	c.Span = span.Span{StartMs: last, EndMs: l.Span.EndMs}
 	c.fail("ended_early", Measure{"nothing_before_end", "ms", float64(l.Span.EndMs - last), float64(least)},
 		fmt.Sprintf("下课前 %s 已无任何在场迹象，其中 %d 人早已签退", minutesZh(l.Span.EndMs-last), gone),
 		fmt.Sprintf("no sign of anybody for the last %s; %d people had tapped out before", minutesEn(l.Span.EndMs-last), gone))
+}
+
+// claimsOnly reports whether no more is claimed than was held until an instant.
+func (l *lesson) claimsOnly(people []*trainee, until int64, p *F7Params) bool {
+	held := l.time.Clip(span.Span{StartMs: l.Span.StartMs, EndMs: until}).Ms()
+	var claimed int64
+	for _, t := range people {
+		claimed += t.claimedMs
+	}
+	return float64(held)*float64(len(people)) >= p.Ratio*float64(claimed)
 }
 
 // departures counts who tapped out for good before an instant, whether they did so together, and how many of the lesson's
@@ -202,55 +216,59 @@ func dark(l *lesson, p *F7Params, c *Clue) {
 		"申报了实操，工位全程未通电", "practice was claimed, and no station was ever switched on")
 }
 
-// fellShort compares verified with claimed. What is pending, what rests on a missing tap of somebody who was there, and
-// what other rules refuse (crowding, the daily cap, two lessons at once) is not held against the lesson.
+// fellShort compares verified with claimed, and wants the lesson to have fallen short for its people together: one who is
+// late and another who forgets a tap are no shortened class. Few people may all be late by chance, so the beginning counts
+// only of lessons with enough of them.
 func fellShort(d *day, l *lesson, people []*trainee, p *F7Params, c *Clue) {
+	var lost []span.Set
 	var credit, claimed int64
-	short := 0
 	for _, t := range people {
-		// Of a lesson past midnight the verdict is of one of its days, and so much of the claim is too.
-		whole := t.claimedMs
-		if t.verdict != nil && l.time.Ms() > 0 {
-			whole = int64(float64(whole) * float64(t.verdict.PlannedMs) / float64(l.time.Ms()))
+		if t.verdict == nil {
+			return
 		}
-		mine := min(t.credit(d, l), whole)
-		credit += mine
+		set := t.lost(d, l)
+		lost = append(lost, set)
+		whole := t.claimedToday(l)
 		claimed += whole
-		if float64(mine) < p.Ratio*float64(whole) {
-			short++
-		}
+		credit += min(t.verdict.PlannedMs-set.Ms(), whole)
+	}
+	planned := people[0].verdict.PlannedMs
+	enough := int(math.Ceil(float64(p.PersonShare * float64(len(people)))))
+	together := atOnce(lost)[enough]
+	if len(people) < p.Late && len(together) > 0 && together[0].StartMs <= l.time[0].StartMs && float64(together.Ms()) < p.Ratio*float64(planned) {
+		together = together[1:]
 	}
 	ratio := float64(credit) / float64(max(claimed, 1))
-	if ratio >= p.Ratio || float64(short) < p.PersonShare*float64(len(people)) || short < p.Trainees {
+	if ratio >= p.Ratio || float64(together.Ms()) < (1-p.Ratio)*float64(planned) || planned == 0 {
 		return
 	}
 	c.fail("ratio", Measure{"verified_by_claimed", "share", ratio, p.Ratio},
-		fmt.Sprintf("核验学时只有申报的 %.0f%%，%d 人中 %d 人不足", 100*ratio, len(people), short),
-		fmt.Sprintf("only %.0f %% of what is claimed is verified; %d of %d people fall short", 100*ratio, short, len(people)))
+		fmt.Sprintf("申报学时中只有 %.0f%% 得到核验或另有解释，%s 全班几乎无人在学", 100*ratio, minutesZh(together.Ms())),
+		fmt.Sprintf("only %.0f %% of what is claimed is verified or explained; for %s hardly anybody was learning", 100*ratio, minutesEn(together.Ms())))
 }
 
-// credit is a trainee's verified time with all that has another explanation.
-func (t *trainee) credit(d *day, l *lesson) int64 {
-	v := t.verdict
-	if v == nil {
-		return t.claimedMs // not judged
-	}
-	ms := v.VerifiedMs + v.PendingMs
-	excused := d.excused(l.Workshop, "", "").Clip(l.Span)
-	for _, piece := range v.Pieces {
+// claimedToday is a trainee's claim; of a lesson past midnight the part that the verdict's day has.
+func (t *trainee) claimedToday(l *lesson) int64 {
+	return int64(float64(t.claimedMs) * float64(t.verdict.PlannedMs) / float64(max(l.time.Ms(), 1)))
+}
+
+// lost is when a trainee's time is refused and nothing else explains it. What is pending, what rests on a missing tap of
+// somebody who was there, what a work order explains and what other rules refuse (crowding, the daily cap, two lessons at
+// once) is not held against the lesson.
+func (t *trainee) lost(d *day, l *lesson) span.Set {
+	var out []span.Span
+	for _, piece := range t.verdict.Pieces {
 		switch piece.Reason {
-		case hours.Overcrowded, hours.DailyCap, hours.OverlapOtherClass, hours.IdentityFail, hours.ManualExcluded:
-			ms += piece.Ms()
+		case hours.Verified, hours.DataGap, hours.Overcrowded, hours.DailyCap, hours.OverlapOtherClass, hours.IdentityFail,
+			hours.ManualExcluded:
+			continue
 		case hours.NoBadgeIn, hours.NoBadgeOut:
 			if len(t.Taps) > 0 {
-				ms += piece.Ms()
 				continue
 			}
-			ms += excused.Clip(piece.Span).Ms()
-		case hours.Verified, hours.DataGap:
 		default:
-			ms += excused.Clip(piece.Span).Ms()
 		}
+		out = append(out, piece.Span)
 	}
-	return ms
+	return span.NewSet(out...).Subtract(d.excused(l.Workshop, "", ""))
 }

@@ -88,8 +88,8 @@ func (w *world) person(id string, teacher bool) {
 	w.people.Cards = append(w.people.Cards, registry.Card{Token: "card-" + id, Person: id, Valid: registry.Always()})
 }
 
-func (w *world) class(id string) *registry.Class {
-	return &w.people.Classes[slices.IndexFunc(w.people.Classes, func(c registry.Class) bool { return c.ID == id })]
+func (w *world) turning() *registry.Class {
+	return &w.people.Classes[slices.IndexFunc(w.people.Classes, func(c registry.Class) bool { return c.ID == "turning" })]
 }
 
 func (w *world) trainees() []string {
@@ -187,10 +187,10 @@ func (d *dayOf) hand(clock string, dir telemetry.Direction, persons ...string) {
 	}
 }
 
-// come lets everybody come one by one, a minute and a half apart, and go likewise, in another order: an honest lesson.
-func (d *dayOf) come(from, to string, persons ...string) {
+// come lets everybody come one by one before 8:30, a minute and a half apart, and go likewise, in another order: an honest lesson.
+func (d *dayOf) come(to string, persons ...string) {
 	for i, p := range persons {
-		d.at("door", d.ms(from)-20*minute+int64(i)*97_000*20/int64(20+len(persons)), p, telemetry.DirectionIn)
+		d.at("door", d.ms("8:30")-20*minute+int64(i)*97_000*20/int64(20+len(persons)), p, telemetry.DirectionIn)
 		k := int64((i * 7) % max(len(persons), 1))
 		d.at("door", d.ms(to)+k*11_000, p, telemetry.DirectionOut)
 	}
