@@ -129,30 +129,39 @@ func (j *judge) claims(index int, scheduled span.Set, station string) []claim {
 	return out
 }
 
+// pooled returns the claims of those who work at none of the stations that prove their own trainees only.
+func (j *judge) pooled(index int, scheduled span.Set, owned map[string]bool) []claim {
+	out := j.claims(index, scheduled, anywhere)
+	return slices.DeleteFunc(out, func(c claim) bool {
+		return slices.ContainsFunc(j.stays, func(s seat) bool { return s.Session == index && s.person == c.person && owned[s.Station] })
+	})
+}
+
 // stations lets the stations of a session prove presence: each that of its own trainees, or all of them together that of
 // all. A nil active wants nothing of the machines.
 func (j *judge) stations(index int, scheduled span.Set, note func([]claim, []level), active func(string) span.Set) {
 	s := &j.day.Sessions[index]
-	byClass := j.rule.byClass(j.day.Base, s.Class.Workshop)
 	perStation := j.rule.PerStation
 	if j.rule.BySeats && perStation > 0 {
 		perStation = max(perStation, SeatsOf(j.day.Base, s.Class))
 	}
 	var together []level
+	owned := map[string]bool{} // stations that prove their own trainees only
 	for _, station := range s.Class.Stations {
 		when := span.NewSet(s.Planned)
 		if active != nil {
 			when = active(station)
 		}
 		seats := level{when, perStation}
-		if byClass {
+		if j.rule.shared(j.day.Base, s.Class.Workshop, station) {
 			together = append(together, seats)
 			continue
 		}
+		owned[station] = true
 		note(j.claims(index, scheduled, station), []level{seats})
 	}
-	if byClass && (active != nil || len(together) > 0) {
-		note(j.claims(index, scheduled, anywhere), append(together, level{}))
+	if len(together) > 0 || j.rule.ByClass && !j.rule.ByReaders && active != nil {
+		note(j.pooled(index, scheduled, owned), append(together, level{}))
 	}
 	// Without stations a bench course has nothing that could be crowded; who found no seat works at none.
 	if active == nil && len(s.Class.Stations) == 0 {

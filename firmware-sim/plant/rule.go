@@ -25,8 +25,8 @@ type Rule struct {
 	// ByClass lets every station of the class prove the presence of any of its trainees, PerStation for each, as where
 	// nobody registers who works at which. Otherwise each trainee's own station decides.
 	ByClass bool
-	// ByReaders decides it for each workshop: ByClass where no reader stands at a station, for nobody can register who works
-	// where, and the trainee's own station otherwise.
+	// ByReaders decides it for each station: one with a reader proves those who work there, and the others together prove all who
+	// work at one of them, for nobody can register who works where.
 	ByReaders bool
 }
 
@@ -44,13 +44,13 @@ func SeatsOf(b *scenario.Base, c *scenario.Class) int {
 	return seats
 }
 
-// byClass reports whether the stations of a class in a workshop prove any of its trainees.
-func (r *Rule) byClass(b *scenario.Base, workshop string) bool {
+// shared reports whether a station of a workshop proves any trainee of its class who works at no station of their own.
+func (r *Rule) shared(b *scenario.Base, workshop, station string) bool {
 	if !r.ByReaders {
 		return r.ByClass
 	}
 	i := slices.IndexFunc(b.Workshops, func(w scenario.Workshop) bool { return w.ID == workshop })
-	return i < 0 || !slices.ContainsFunc(b.Workshops[i].Readers, func(r scenario.Reader) bool { return r.Station != "" })
+	return i < 0 || !slices.ContainsFunc(b.Workshops[i].Readers, func(r scenario.Reader) bool { return r.Station == station })
 }
 
 // DefaultRule returns the default figures: ten minutes on both sides, fifteen of preparing and clearing up, windows of five
