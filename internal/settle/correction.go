@@ -63,6 +63,24 @@ func fits(f *inForce, r *ledger.Correction) error {
 	return nil
 }
 
+// Decisions returns what the approved corrections decide of a base's day, for those who derive the day themselves: Settler.People and
+// Settler.Explain.
+func (c *Corrections) Decisions(ctx context.Context, base string, d calendar.Date) ([]hours.Exclusion, error) {
+	f, err := c.Keeper.inForce(ctx)
+	if err != nil {
+		return nil, err
+	}
+	roster := f.rosters[base]
+	if roster == nil {
+		return nil, nil
+	}
+	approved, err := c.Keeper.Ledger.Corrections(ctx, ledger.CorrectionQuery{Base: base, State: ledger.CorrectionApproved, Window: d.Span()})
+	if err != nil {
+		return nil, err
+	}
+	return f.settler.decisions(ctx, roster, d, c.Keeper.Rules, approved)
+}
+
 // Effect is what a correction does to one day of a trainee.
 type Effect struct {
 	Day       calendar.Date

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/jishi-telemetry/jishi/internal/hours"
 	"github.com/jishi-telemetry/jishi/internal/ledger"
 	"github.com/jishi-telemetry/jishi/internal/registry"
 	"github.com/jishi-telemetry/jishi/internal/settle"
@@ -98,6 +99,17 @@ func TestPresenceGrantsWhatTheMachineProves(t *testing.T) {
 	o.turn("03-05 03:01")
 	if diff := cmp.Diff(map[string]int64{"p1": 155, "p2": 155, "p3": 155}, o.verified()); diff != "" {
 		t.Errorf("verified (-want +got):\n%s", diff)
+	}
+	decided, err := o.corrections.Decisions(t.Context(), testBase, monday)
+	want := []hours.Exclusion{
+		{Session: "k1", Person: "p3", Span: between("08:30", "09:55"), Grant: true},
+		{Session: "k1", Person: "p3", Span: between("10:20", "11:30"), Grant: true},
+	}
+	if diff := cmp.Diff(want, decided); err != nil || diff != "" {
+		t.Errorf("decisions: %v (-want +got):\n%s", err, diff)
+	}
+	if decided, err = o.corrections.Decisions(t.Context(), testBase, monday.Add(1)); err != nil || decided != nil {
+		t.Errorf("decisions of a day without: %v, %v", decided, err)
 	}
 	f, err := o.periods.Figures(t.Context(), testBase, march, settle.Latest)
 	if err != nil {
