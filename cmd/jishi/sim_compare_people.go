@@ -25,7 +25,8 @@ type comparedPerson struct {
 	DeservedS float64 `json:"deserved_s"`
 	VerifiedS float64 `json:"verified_s"`
 	PendingS  float64 `json:"pending_s"`
-	// ForgotS is the part of what is deserved that the person left without a tap to show it. OutageS is the part that a
+	// ForgotS is the part of what is deserved that no tap shows, because the person held no card to a reader or its message was
+	// lost. OutageS is the part that a
 	// reader or a machine that was not heard of hides, OpenS that part of PendingS which is deserved.
 	ForgotS float64 `json:"forgot_s"`
 	OutageS float64 `json:"outage_s"`
@@ -162,10 +163,10 @@ func (g *stage) truthOfPeople(roster *registry.Roster, ledger *sim.Ledger) map[s
 		case sim.FactPresent:
 			of(f.Subject).edges += 2
 		case sim.FactUntapped:
-			if f.State == sim.UntappedForgot {
-				add(&of(f.Subject).forgot, f.Span)
-			} else {
+			if f.State == sim.UntappedDeaf {
 				add(&of(f.Subject).hidden, f.Span)
+			} else { // not tapped, or the reader's message was lost on the air: nobody can tell the two apart
+				add(&of(f.Subject).forgot, f.Span)
 			}
 		case sim.FactFraud:
 			for person := range strings.SplitSeq(f.Detail, ",") {

@@ -34,7 +34,7 @@ func newComparisonReport(w io.Writer, format string) (*comparisonReport, error) 
 	r.table.AppendHeader(table.Row{"场景 scenario", "设备 machine", "真值 true s", "测量 measured s", "误差 error s", "不可见 unseen s", "误认 mistaken s", "完整率 coverage", "应为 of truth", "否认 denied s", ""})
 	r.people = table.NewWriter()
 	r.people.SetStyle(table.StyleLight)
-	r.people.AppendHeader(table.Row{"场景 scenario", "学员 trainee", "应得 deserved h", "已核验 verified h", "比例 share", "待核验 open h", "其中中断 outage h", "未刷卡 forgot h", "丢失 lost s", "否认 denied s", "舞弊 fraud h", ""})
+	r.people.AppendHeader(table.Row{"场景 scenario", "学员 trainee", "应得 deserved h", "已核验 verified h", "比例 share", "待核验 open h", "其中中断 outage h", "无刷卡 untapped h", "丢失 lost s", "否认 denied s", "舞弊 fraud h", ""})
 	return r, nil
 }
 
