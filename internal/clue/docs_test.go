@@ -34,7 +34,7 @@ func TestPageHasTheFigures(t *testing.T) {
 		for j := range rule.NumField() {
 			name := all.Type().Field(i).Name + "." + rule.Type().Field(j).Name
 			want := fmt.Sprint(rule.Field(j).Interface())
-			if d, ok := rule.Field(j).Interface().(time.Duration); ok {
+			if d, ok := reflect.TypeAssert[time.Duration](rule.Field(j)); ok {
 				want = d.String()
 			}
 			if written[name] != want {

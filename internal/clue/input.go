@@ -136,13 +136,23 @@ type Main struct {
 
 // inState returns when the machine was in one of the states.
 func (m *Machine) inState(states ...usage.State) span.Set {
-	var out []span.Span
+	return m.when(func(s *usage.Segment) bool { return slices.Contains(states, s.State) })
+}
+
+// when returns the time of some segments: they are in order, so that those which touch are all there is to join.
+func (m *Machine) when(holds func(*usage.Segment) bool) span.Set {
+	var out span.Set
 	for i := range m.Timeline {
-		if slices.Contains(states, m.Timeline[i].State) {
-			out = append(out, m.Timeline[i].Span)
+		s := &m.Timeline[i]
+		switch n := len(out); {
+		case s.Empty() || !holds(s):
+		case n > 0 && out[n-1].EndMs == s.StartMs:
+			out[n-1].EndMs = s.EndMs
+		default:
+			out = append(out, s.Span)
 		}
 	}
-	return span.NewSet(out...)
+	return out
 }
 
 // known returns when anything is known of the machine's state.
@@ -153,13 +163,7 @@ func (m *Machine) known() span.Set {
 // said returns when the machine's source itself said that it knows nothing, as an agent does of a controller that was
 // switched off. That is less than knowing that it is off, and more than silence.
 func (m *Machine) said() span.Set {
-	var out []span.Span
-	for i := range m.Timeline {
-		if m.Timeline[i].State == usage.Unknown && m.Timeline[i].Word != "" {
-			out = append(out, m.Timeline[i].Span)
-		}
-	}
-	return span.NewSet(out...)
+	return m.when(func(s *usage.Segment) bool { return s.State == usage.Unknown && s.Word != "" })
 }
 
 // Span is the curve's time.
