@@ -12,8 +12,8 @@ import (
 // of the reference data its figures can rest on: only days whose scope changes are settled again, and a machine that is bought
 // today makes no revision of last year.
 const (
-	// scopeBesideMs is how far around a day things are in its scope: lessons are looked at half a day around it, may be long, and
-	// their taps lie beside them.
+	// scopeBesideMs is how far around a day machines, bindings and cards are in its scope: lessons are looked at half a day around
+	// it, may be long, and their taps lie beside them.
 	scopeBesideMs = 2 * 24 * 60 * 60 * 1000
 	// scopeAfterMs is how far past that the end of a binding matters: the next word is looked for that long.
 	scopeAfterMs = returnMs + afterMs
@@ -125,8 +125,8 @@ func scopeOfRoster(r *registry.Roster, d calendar.Date) rosterScope {
 	if r == nil {
 		return out
 	}
-	near := around(d)
-	for _, s := range r.SessionsIn(near) {
+	near, day := around(d), d.Span()
+	for _, s := range r.SessionsIn(span.Span{StartMs: day.StartMs - besideMs, EndMs: day.EndMs + besideMs}) {
 		l := lessonOf(r, s)
 		x := sessionScope{Session: s, Profile: l.Profile, MaxPerStation: l.MaxPerStation, Checks: l.Checks}
 		for _, e := range l.Trainees {
