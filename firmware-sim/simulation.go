@@ -191,7 +191,6 @@ func (r *run) day(n int, yield func(Timed) bool) bool {
 	if r.watch != nil {
 		r.watch.lived(day, plant.Neighbours{Before: r.yesterday, After: r.live(n + 1)})
 	}
-	r.yesterday = day
 	for i, m := range r.crew.members {
 		rng := random(r.s.scenario, r.base, m.number, n, purposeUpset)
 		p := r.upset[i].begin(day.Span, rng, r.sent[i])
@@ -211,6 +210,7 @@ func (r *run) day(n int, yield func(Timed) bool) bool {
 		}
 		p.end()
 	}
+	r.yesterday = day // an emulated device has said what was then before
 	return r.deliver(day.EndMs, yield)
 }
 

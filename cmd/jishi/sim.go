@@ -33,7 +33,7 @@ func newSim() *cobra.Command {
 		Use: "sim", Short: "Simulate devices 设备仿真", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	cmd.AddCommand(newSimRun(), newSimTruth(), newSimScenarios(), newSimCheck(), newSimCompare(), newReplay(), newRecord(), newLoad(), newStub())
+	cmd.AddCommand(newSimRun(), newSimTruth(), newSimScenarios(), newSimCheck(), newSimCompare(), newSimClues(), newReplay(), newRecord(), newLoad(), newStub())
 	return cmd
 }
 

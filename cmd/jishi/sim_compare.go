@@ -148,18 +148,36 @@ type compared struct {
 	people   []comparedPerson
 }
 
-func (c *comparison) playBase(ctx context.Context, s *sim.Simulation, base int) (found *compared, err error) {
+func (c *comparison) playBase(ctx context.Context, s *sim.Simulation, base int) (*compared, error) {
+	found := &compared{}
+	return found, onStage(ctx, s, base, nil, func(ctx context.Context, stage *stage, ledger *sim.Ledger) (err error) {
+		if found.machines, err = stage.compare(ctx, c.name, ledger); err != nil {
+			return err
+		}
+		found.people, err = stage.people(ctx, c.name, ledger)
+		return err
+	})
+}
+
+// onStage lets a base live through the service's own path in a directory of its own, and then does something with what came
+// of it. cardKey is the file of the card key that the base shares with others; nil lets it make its own.
+func onStage(ctx context.Context, s *sim.Simulation, base int, cardKey []byte, do func(context.Context, *stage, *sim.Ledger) error) (err error) {
 	dir, err := os.MkdirTemp("", "jishi-compare-")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	settings, err := quietSettings(dir)
 	if err != nil {
-		return nil, err
+		return err
+	}
+	if cardKey != nil {
+		if err := os.WriteFile(filepath.Join(dir, cardKeyName), cardKey, 0o600); err != nil {
+			return err
+		}
 	}
 	ledger := &sim.Ledger{}
-	err = serveQuietly(ctx, settings, func(ctx context.Context, p *process) error {
+	return serveQuietly(ctx, settings, func(ctx context.Context, p *process) error {
 		stage, err := p.stage(ctx, s, base)
 		if err != nil {
 			return err
@@ -167,14 +185,8 @@ func (c *comparison) playBase(ctx context.Context, s *sim.Simulation, base int) 
 		if err := stage.play(ctx, ledger); err != nil {
 			return err
 		}
-		found = &compared{}
-		if found.machines, err = stage.compare(ctx, c.name, ledger); err != nil {
-			return err
-		}
-		found.people, err = stage.people(ctx, c.name, ledger)
-		return err
+		return do(ctx, stage, ledger)
 	})
-	return found, err
 }
 
 // quietSettings are those of `jishi up` in a directory of its own, on free ports, at defaults but for that.
