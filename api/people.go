@@ -128,7 +128,7 @@ func (s *Server) hours(ctx context.Context, in *hoursInput) (*list[Hours], error
 		return nil, err
 	}
 	for d := from; !to.Before(d); d = d.Add(1) {
-		people, err := w.Settler.People(ctx, roster, d, s.o.Rules, decisions)
+		people, err := w.Settler.People(ctx, roster, d, settle.Terms{Rules: s.o.Rules, Decisions: decisions})
 		if err != nil {
 			return nil, s.problem(err)
 		}
@@ -170,7 +170,7 @@ func (s *Server) explain(ctx context.Context, in *explainInput) (*explainOutput,
 		return nil, err
 	}
 	w := s.world()
-	x, err := w.Settler.Explain(ctx, w.Roster(in.Base), in.Session, in.Person, s.o.Rules, decisions)
+	x, err := w.Settler.Explain(ctx, w.Roster(in.Base), in.Session, in.Person, settle.Terms{Rules: s.o.Rules, Decisions: decisions})
 	switch {
 	case errors.Is(err, settle.ErrUnknownSession):
 		return nil, huma.Error404NotFound(fmt.Sprintf("课表中没有课次 %q (the timetable has no such session)", in.Session))

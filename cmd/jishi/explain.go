@@ -55,7 +55,7 @@ func newExplain() *cobra.Command {
 				return err
 			}
 			defer func() { err = errors.Join(err, store.Close()) }()
-			x, err := settle.New(store, ref.Registry, ref.Calendar).Explain(ctx, rosterOf(ref, code), session, person, settle.DefaultRules(), nil)
+			x, err := settle.New(store, ref.Registry, ref.Calendar).Explain(ctx, rosterOf(ref, code), session, person, settle.DefaultTerms())
 			if errors.Is(err, settle.ErrUnknownSession) || errors.Is(err, settle.ErrNotEnrolled) {
 				return usageError{err}
 			}

@@ -77,7 +77,7 @@ func printHours(ctx context.Context, c *settings, cmd *cobra.Command, f *hoursFl
 		if err != nil {
 			return usageError{fmt.Errorf("--from %q: want a day such as 2026-03-02", f.from)}
 		}
-		people, err := settler.People(ctx, rosterOf(ref, base), day, settle.DefaultRules(), nil)
+		people, err := settler.People(ctx, rosterOf(ref, base), day, settle.DefaultTerms())
 		if err != nil {
 			return err
 		}

@@ -137,7 +137,7 @@ func (g *stage) clues(ctx context.Context, p *played, ledger *sim.Ledger) error 
 	window := g.s.Span()
 	var past []*clue.Day
 	for d := calendar.DateOf(window.Start()); d.Span().StartMs < window.EndMs; d = d.Add(1) {
-		day, err := g.settler.ClueDay(ctx, roster, d, settle.DefaultRules(), nil)
+		day, err := g.settler.ClueDay(ctx, roster, d, settle.DefaultTerms())
 		if err != nil {
 			return err
 		}

@@ -98,7 +98,7 @@ func (g *stage) people(ctx context.Context, name string, ledger *sim.Ledger) ([]
 	verified, pending := map[string]span.Set{}, map[string]span.Set{}
 	window := g.s.Span()
 	for d := calendar.DateOf(window.Start()); d.Span().StartMs < window.EndMs; d = d.Add(1) {
-		p, err := g.settler.People(ctx, roster, d, settle.DefaultRules(), nil)
+		p, err := g.settler.People(ctx, roster, d, settle.DefaultTerms())
 		if err != nil {
 			return nil, err
 		}

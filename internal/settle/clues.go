@@ -6,7 +6,6 @@ import (
 
 	"github.com/jishi-telemetry/jishi/internal/calendar"
 	"github.com/jishi-telemetry/jishi/internal/clue"
-	"github.com/jishi-telemetry/jishi/internal/hours"
 	"github.com/jishi-telemetry/jishi/internal/registry"
 	"github.com/jishi-telemetry/jishi/internal/span"
 )
@@ -15,9 +14,9 @@ import (
 const ClueHistoryDays = 28
 
 // ClueDay gathers what the rules of clues look at on one day of a base: the people, the machines' timelines and power, and
-// what their devices said beside that. decisions are what named persons decided of the day's lessons.
-func (s *Settler) ClueDay(ctx context.Context, roster *registry.Roster, d calendar.Date, rules Rules, decisions []hours.Exclusion) (*clue.Day, error) {
-	people, err := s.People(ctx, roster, d, rules, decisions)
+// what their devices said beside that.
+func (s *Settler) ClueDay(ctx context.Context, roster *registry.Roster, d calendar.Date, terms Terms) (*clue.Day, error) {
+	people, err := s.People(ctx, roster, d, terms)
 	if err != nil {
 		return nil, err
 	}

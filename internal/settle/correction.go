@@ -126,7 +126,7 @@ func (c *Corrections) Preview(ctx context.Context, number int64) ([]Effect, erro
 
 // effect derives the day once and judges it twice.
 func (c *Corrections) effect(ctx context.Context, j *job, r *ledger.Correction) (Effect, error) {
-	p, err := j.settler.People(ctx, j.rosters[j.base], j.day, c.Keeper.Rules, nil)
+	p, err := j.settler.People(ctx, j.rosters[j.base], j.day, Terms{Rules: c.Keeper.Rules})
 	if err != nil {
 		return Effect{}, err
 	}

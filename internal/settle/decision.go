@@ -47,7 +47,7 @@ func (s *Settler) decisions(ctx context.Context, roster *registry.Roster, d cale
 	if !slices.ContainsFunc(corrections, isPresence) {
 		return (&PeopleDay{Day: d}).decide(rules, corrections), nil
 	}
-	p, err := s.People(ctx, roster, d, rules, nil)
+	p, err := s.People(ctx, roster, d, Terms{Rules: rules})
 	if err != nil {
 		return nil, err
 	}

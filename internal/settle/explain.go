@@ -64,9 +64,9 @@ type SegmentStory struct {
 	Record *Ref
 }
 
-// Explain tells why each minute of a trainee's lesson counts or does not. decisions are what named persons decided. The
+// Explain tells why each minute of a trainee's lesson counts or does not. The
 // error is ErrUnknownSession or ErrNotEnrolled, or the store's.
-func (s *Settler) Explain(ctx context.Context, roster *registry.Roster, session, person string, rules Rules, decisions []hours.Exclusion) (*Explanation, error) {
+func (s *Settler) Explain(ctx context.Context, roster *registry.Roster, session, person string, terms Terms) (*Explanation, error) {
 	lesson, ok := roster.Session(session)
 	if !ok {
 		return nil, fmt.Errorf("session %q of base %s: %w", session, roster.Base(), ErrUnknownSession)
@@ -78,14 +78,14 @@ func (s *Settler) Explain(ctx context.Context, roster *registry.Roster, session,
 	x.Class, _ = roster.Class(lesson.Class)
 	for d := calendar.DateOf(lesson.Span.Start()); d.Span().StartMs < lesson.Span.EndMs; d = d.Add(1) {
 		p := peopleDay{
-			s: s, roster: roster, rules: rules, digest: newDigest(), only: person, out: &PeopleDay{Base: roster.Base(), Day: d},
+			s: s, roster: roster, rules: terms.Rules, digest: newDigest(), only: person, out: &PeopleDay{Base: roster.Base(), Day: d},
 		}
-		if err := p.derive(ctx, decisions); err != nil {
+		if err := p.derive(ctx, terms.Decisions); err != nil {
 			return nil, fmt.Errorf("explain %s in %s: %w", person, session, err)
 		}
-		x.day(p.out, rules)
+		x.day(p.out, terms.Rules)
 	}
-	if err := s.machineStories(ctx, x, rules); err != nil {
+	if err := s.machineStories(ctx, x, terms.Rules); err != nil {
 		return nil, fmt.Errorf("explain %s in %s: %w", person, session, err)
 	}
 	return x, nil

@@ -302,7 +302,7 @@ func (k *Keeper) settlePeople(ctx context.Context, j *job, nowMs int64) (bool, e
 	if err != nil {
 		return false, err
 	}
-	day, rows, err := j.settler.PeopleRows(ctx, roster, j.day, k.Rules, decisions, nowMs)
+	day, rows, err := j.settler.PeopleRows(ctx, roster, j.day, Terms{k.Rules, decisions}, nowMs)
 	if err != nil {
 		return false, err
 	}

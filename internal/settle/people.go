@@ -32,6 +32,15 @@ type Rules struct {
 // DefaultRules returns the documented defaults.
 func DefaultRules() Rules { return Rules{attendance.DefaultRule(), hours.DefaultRule()} }
 
+// Terms are what people are settled by: the rules, and what named persons decided of the lessons.
+type Terms struct {
+	Rules
+	Decisions []hours.Exclusion
+}
+
+// DefaultTerms are the default rules, and no decision.
+func DefaultTerms() Terms { return Terms{Rules: DefaultRules()} }
+
 // PeopleDay is who was there on one day at one base, and what of it counts. The story, top to bottom:
 //
 //	lessons     the timetable of the day and around it           (registry)
@@ -56,12 +65,11 @@ type PeopleDay struct {
 	Digest string
 }
 
-// People derives one day's attendance and hours. The same evidence, registry, roster, decisions and rules give the same
+// People derives one day's attendance and hours. The same evidence, registry, roster and terms give the same
 // verdicts.
-// decisions are what named persons decided.
-func (s *Settler) People(ctx context.Context, roster *registry.Roster, d calendar.Date, rules Rules, decisions []hours.Exclusion) (*PeopleDay, error) {
-	p := peopleDay{s: s, roster: roster, rules: rules, digest: newDigest(), out: &PeopleDay{Base: roster.Base(), Day: d}}
-	if err := p.derive(ctx, decisions); err != nil {
+func (s *Settler) People(ctx context.Context, roster *registry.Roster, d calendar.Date, terms Terms) (*PeopleDay, error) {
+	p := peopleDay{s: s, roster: roster, rules: terms.Rules, digest: newDigest(), out: &PeopleDay{Base: roster.Base(), Day: d}}
+	if err := p.derive(ctx, terms.Decisions); err != nil {
 		return nil, fmt.Errorf("people of base %s on %s: %w", roster.Base(), d, err)
 	}
 	return p.out, nil

@@ -8,22 +8,21 @@ import (
 	"fmt"
 
 	"github.com/jishi-telemetry/jishi/internal/calendar"
-	"github.com/jishi-telemetry/jishi/internal/hours"
 	"github.com/jishi-telemetry/jishi/internal/ledger"
 	"github.com/jishi-telemetry/jishi/internal/registry"
 )
 
 // PeopleRows settles one base's day of attendance and hours: what the ledger keeps of it. The revision and its cause come
 // from ledger.PutPeople.
-func (s *Settler) PeopleRows(ctx context.Context, roster *registry.Roster, d calendar.Date, rules Rules, decisions []hours.Exclusion, nowMs int64) (ledger.PeopleDay, []ledger.HoursRow, error) {
-	p, err := s.People(ctx, roster, d, rules, decisions)
+func (s *Settler) PeopleRows(ctx context.Context, roster *registry.Roster, d calendar.Date, terms Terms, nowMs int64) (ledger.PeopleDay, []ledger.HoursRow, error) {
+	p, err := s.People(ctx, roster, d, terms)
 	if err != nil {
 		return ledger.PeopleDay{}, nil, err
 	}
 	day := ledger.PeopleDay{
-		Base: p.Base, Day: d.String(), RuleVersion: HoursRuleVersion, RulesDigest: digestOf(rules),
+		Base: p.Base, Day: d.String(), RuleVersion: HoursRuleVersion, RulesDigest: digestOf(terms.Rules),
 		RegistryDigest: s.registry.BaseDigest(p.Base), RosterDigest: roster.Digest(), EvidenceDigest: p.Digest,
-		DecisionsDigest: digestOf(decisions), SettledMs: nowMs,
+		DecisionsDigest: digestOf(terms.Decisions), SettledMs: nowMs,
 	}
 	return day, p.Rows(roster), nil
 }

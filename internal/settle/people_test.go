@@ -71,7 +71,7 @@ func verdicts(p *settle.PeopleDay) string {
 
 func settled(t testing.TB, w *world, roster *registry.Roster) *settle.PeopleDay {
 	t.Helper()
-	p, err := w.settler.People(t.Context(), roster, monday, settle.DefaultRules(), nil)
+	p, err := w.settler.People(t.Context(), roster, monday, settle.DefaultTerms())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +132,7 @@ func TestExplain(t *testing.T) {
 		word("cnc", at("08:00"), "READY"), word("cnc", at("08:35"), "ACTIVE"), word("cnc", at("11:25"), "READY"),
 		tap(at("08:40"), "c1", telemetry.DirectionIn), tap(at("11:32"), "c1", telemetry.DirectionOut),
 	)
-	x, err := w.settler.Explain(t.Context(), roster, "k1", "p1", settle.DefaultRules(), nil)
+	x, err := w.settler.Explain(t.Context(), roster, "k1", "p1", settle.DefaultTerms())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,10 +155,10 @@ func TestExplain(t *testing.T) {
 	if diff := cmp.Diff(all.Verdicts[0], x.Verdicts[0].Verdict); diff != "" {
 		t.Errorf("the day and the explanation differ (-day +explanation):\n%s", diff)
 	}
-	if _, err := w.settler.Explain(t.Context(), roster, "k9", "p1", settle.DefaultRules(), nil); !errors.Is(err, settle.ErrUnknownSession) {
+	if _, err := w.settler.Explain(t.Context(), roster, "k9", "p1", settle.DefaultTerms()); !errors.Is(err, settle.ErrUnknownSession) {
 		t.Errorf("unknown session: %v", err)
 	}
-	if _, err := w.settler.Explain(t.Context(), roster, "k1", "teacher", settle.DefaultRules(), nil); !errors.Is(err, settle.ErrNotEnrolled) {
+	if _, err := w.settler.Explain(t.Context(), roster, "k1", "teacher", settle.DefaultTerms()); !errors.Is(err, settle.ErrNotEnrolled) {
 		t.Errorf("not enrolled: %v", err)
 	}
 }
@@ -193,7 +193,7 @@ func TestExplanationOfASharedStation(t *testing.T) {
 	if diff := cmp.Diff(want, verdicts(day)); diff != "" {
 		t.Errorf("verdicts (-want +got):\n%s", diff)
 	}
-	x, err := w.settler.Explain(t.Context(), roster, "l1", "pl", settle.DefaultRules(), nil)
+	x, err := w.settler.Explain(t.Context(), roster, "l1", "pl", settle.DefaultTerms())
 	if err != nil {
 		t.Fatal(err)
 	}

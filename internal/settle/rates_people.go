@@ -24,7 +24,7 @@ func (s *Settler) AddPeople(ctx context.Context, q *RatesQuery, rules Rules, dec
 	}
 	p := newRatesPeople(s.registry.EquipmentOf(q.Base))
 	for d := range q.days {
-		day, err := s.People(ctx, q.Roster, d, rules, decisions)
+		day, err := s.People(ctx, q.Roster, d, Terms{rules, decisions})
 		if err != nil {
 			return fmt.Errorf("rates of base %q: %w", q.Base, err)
 		}
