@@ -108,6 +108,7 @@ func libraries() []library {
 		{path: "google.golang.org/protobuf", users: []string{"internal/frame", "internal/dialect/*", "firmware-sim/voice"}},
 		{path: "github.com/valyala/fastjson", users: []string{"internal/dialect", "internal/dialect/*", "internal/evidence/influx"}},
 		{path: "modernc.org/sqlite", users: []string{"internal/evidence/embedded", "internal/ledger"}},
+		{path: "zombiezen.com/go/sqlite", users: []string{"internal/evidence/embedded"}},
 		{path: "github.com/pressly/goose/v3", users: []string{"internal/evidence/embedded", "internal/ledger"}},
 		{path: "golang.org/x/crypto", users: []string{"internal/credential", "internal/enrol"}},
 		{path: "golang.org/x/text", users: []string{"internal/workbook"}},

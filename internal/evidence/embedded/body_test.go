@@ -115,7 +115,7 @@ func TestMigrationsAreRecorded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	version, err := schemaVersion(context.Background(), s.read)
+	version, err := schemaVersion(context.Background(), s.writer.conn)
 	if err = errors.Join(err, s.Close()); err != nil || version != len(migrations()) {
 		t.Errorf("version %d of %d, %v", version, len(migrations()), err)
 	}

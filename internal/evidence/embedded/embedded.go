@@ -15,8 +15,11 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync/atomic"
+	"time"
 
 	_ "modernc.org/sqlite" // the driver named "sqlite"
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
 
 	"github.com/jishi-telemetry/jishi/internal/evidence"
 )
@@ -42,7 +45,7 @@ type Options struct {
 // Store is an evidence.Store in one SQLite file. All methods may be called concurrently; writes take turns.
 type Store struct {
 	path   string
-	read   *sql.DB
+	read   *sqlitex.Pool
 	write  *sql.DB     // nil when read-only
 	writer *writer     // nil when read-only; used by the holder of turn
 	turn   chan *token // holds one token: who has it may use writer
@@ -99,20 +102,30 @@ func (s *Store) openWriter(ctx context.Context) error {
 }
 
 func (s *Store) openReaders(ctx context.Context) error {
-	db, err := sql.Open("sqlite", dsn(s.path, url.Values{
-		"mode":    {"ro"},
-		"_pragma": {pragma("busy_timeout", busyMs), pragma("cache_size", -readCacheKiB), "query_only(1)"},
-	}))
+	if err := s.checkFile(ctx); err != nil {
+		return err
+	}
+	pool, err := sqlitex.NewPool(dsn(s.path, nil), sqlitex.PoolOptions{
+		Flags: sqlite.OpenReadOnly | sqlite.OpenURI, PoolSize: readers,
+		PrepareConn: func(c *sqlite.Conn) error {
+			c.SetBusyTimeout(busyMs * time.Millisecond)
+			return sqlitex.ExecuteScript(c, fmt.Sprintf("PRAGMA cache_size = %d; PRAGMA query_only = 1", -readCacheKiB), nil)
+		},
+	})
 	if err != nil {
 		return err
 	}
-	db.SetMaxOpenConns(readers)
-	db.SetMaxIdleConns(readers)
-	if err := checkSchema(ctx, db); err != nil {
-		return errors.Join(err, db.Close())
-	}
-	s.read = db
+	s.read = pool
 	return nil
+}
+
+// checkFile refuses a file that this program cannot read.
+func (s *Store) checkFile(ctx context.Context) error {
+	db, err := sql.Open("sqlite", dsn(s.path, url.Values{"mode": {"ro"}, "_pragma": {pragma("busy_timeout", busyMs)}}))
+	if err != nil {
+		return err
+	}
+	return errors.Join(checkSchema(ctx, db), db.Close())
 }
 
 // dsn names the file for the driver, whatever characters its path has.
@@ -128,11 +141,7 @@ func (s *Store) Ping(ctx context.Context) error {
 	if s.closed.Load() {
 		return evidence.ErrClosed
 	}
-	var one int
-	if err := s.read.QueryRowContext(ctx, "SELECT 1 FROM sqlite_schema LIMIT 1").Scan(&one); err != nil {
-		return s.wrap(fmt.Sprintf("read evidence store %s", s.path), err)
-	}
-	return nil
+	return s.view(ctx, "read evidence store "+s.path, func(*snapshot) error { return nil })
 }
 
 // Close implements evidence.Store. It waits for a Write that is under way; reads under way end with what they have or

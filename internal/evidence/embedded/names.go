@@ -1,8 +1,6 @@
 package embedded
 
 import (
-	"context"
-	"database/sql"
 	"fmt"
 	"sync"
 )
@@ -24,22 +22,25 @@ func newNames() *names { return &names{} }
 
 // refresh reads what was added since, within the caller's snapshot, and returns all that is known: at least every name
 // that the snapshot refers to.
-func (n *names) refresh(ctx context.Context, tx *sql.Tx) (words []string, logs []logName, err error) {
-	var lastWord, lastLog int
-	const last = "SELECT coalesce((SELECT max(id) FROM word), 0), coalesce((SELECT max(id) FROM log), 0)"
-	if err := tx.QueryRowContext(ctx, last).Scan(&lastWord, &lastLog); err != nil {
+func (n *names) refresh(v *snapshot) (words []string, logs []logName, err error) {
+	var lastWord, lastLog int64
+	rows, err := v.query("SELECT coalesce((SELECT max(id) FROM word), 0), coalesce((SELECT max(id) FROM log), 0)")
+	if err == nil {
+		err = rows.each(func() error { lastWord, lastLog = rows.integer(0), rows.integer(1); return nil })
+	}
+	if err != nil {
 		return nil, nil, fmt.Errorf("read names: %w", err)
 	}
 	n.mu.RLock()
 	words, logs = n.words, n.logs
 	n.mu.RUnlock()
-	if lastWord <= len(words) && lastLog <= len(logs) {
+	if lastWord <= int64(len(words)) && lastLog <= int64(len(logs)) {
 		return words, logs, nil
 	}
-	if words, err = readWords(ctx, tx); err != nil {
+	if words, err = readWords(v); err != nil {
 		return nil, nil, err
 	}
-	if logs, err = readLogs(ctx, tx); err != nil {
+	if logs, err = readLogs(v); err != nil {
 		return nil, nil, err
 	}
 	n.mu.Lock()
@@ -53,46 +54,40 @@ func (n *names) refresh(ctx context.Context, tx *sql.Tx) (words []string, logs [
 	return words, logs, nil
 }
 
-func readWords(ctx context.Context, tx *sql.Tx) ([]string, error) {
-	rows, err := tx.QueryContext(ctx, "SELECT id, text FROM word ORDER BY id")
+func readWords(v *snapshot) ([]string, error) {
+	var words []string
+	rows, err := v.query("SELECT id, text FROM word ORDER BY id")
+	if err == nil {
+		err = rows.each(func() error {
+			id := int(rows.integer(0))
+			for len(words) < id {
+				words = append(words, "")
+			}
+			words[id-1] = rows.text(1)
+			return nil
+		})
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read words: %w", err)
 	}
-	defer func() { _ = rows.Close() }()
-	var words []string
-	for rows.Next() {
-		var id int
-		var text string
-		if err := rows.Scan(&id, &text); err != nil {
-			return nil, fmt.Errorf("read words: %w", err)
-		}
-		for len(words) < id {
-			words = append(words, "")
-		}
-		words[id-1] = text
-	}
-	return words, rows.Err()
+	return words, nil
 }
 
-func readLogs(ctx context.Context, tx *sql.Tx) ([]logName, error) {
-	rows, err := tx.QueryContext(ctx, "SELECT id, base, bridge, epoch FROM log ORDER BY id")
+func readLogs(v *snapshot) ([]logName, error) {
+	var logs []logName
+	rows, err := v.query("SELECT id, base, bridge, epoch FROM log ORDER BY id")
+	if err == nil {
+		err = rows.each(func() error {
+			id := int(rows.integer(0))
+			for len(logs) < id {
+				logs = append(logs, logName{})
+			}
+			logs[id-1] = logName{rows.text(1), rows.text(2), uint64(rows.integer(3))}
+			return nil
+		})
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read logs: %w", err)
 	}
-	defer func() { _ = rows.Close() }()
-	var logs []logName
-	for rows.Next() {
-		var id int
-		var epoch int64
-		var l logName
-		if err := rows.Scan(&id, &l.base, &l.bridge, &epoch); err != nil {
-			return nil, fmt.Errorf("read logs: %w", err)
-		}
-		l.epoch = uint64(epoch)
-		for len(logs) < id {
-			logs = append(logs, logName{})
-		}
-		logs[id-1] = l
-	}
-	return logs, rows.Err()
+	return logs, nil
 }

@@ -47,7 +47,7 @@ func (s *Store) Latest(ctx context.Context, base, device string) ([]evidence.Ent
 func (s *Store) last(ctx context.Context, base, device string, beforeMs *int64, wanted func(seriesRow) bool) ([]evidence.Entry, error) {
 	var found []evidence.Entry
 	err := s.view(ctx, "read last evidence", func(v *snapshot) error {
-		all, err := v.series(ctx, base, device)
+		all, err := v.series(base, device)
 		if err != nil {
 			return err
 		}
@@ -56,7 +56,7 @@ func (s *Store) last(ctx context.Context, base, device string, beforeMs *int64, 
 			if series.kind == telemetry.KindTap || !wanted(series) {
 				continue
 			}
-			e, err := v.lastOf(ctx, series, beforeMs)
+			e, err := v.lastOf(series, beforeMs)
 			switch {
 			case err != nil:
 				return err
@@ -81,12 +81,12 @@ func (s *Store) last(ctx context.Context, base, device string, beforeMs *int64, 
 }
 
 // lastOf returns a series' last entry, nil when it has none.
-func (v *snapshot) lastOf(ctx context.Context, s seriesRow, beforeMs *int64) (*evidence.Entry, error) {
+func (v *snapshot) lastOf(s seriesRow, beforeMs *int64) (*evidence.Entry, error) {
 	query, args := "SELECT event_ms, log, seq, body FROM record WHERE series = ?", []any{s.id}
 	if beforeMs != nil {
 		query, args = query+" AND event_ms < ?", append(args, *beforeMs)
 	}
-	rows, err := v.tx.QueryContext(ctx, query+" ORDER BY event_ms DESC LIMIT 1", args...)
+	rows, err := v.query(query+" ORDER BY event_ms DESC LIMIT 1", args...)
 	if err != nil {
 		return nil, fmt.Errorf("find last record: %w", err)
 	}
@@ -99,7 +99,7 @@ func (v *snapshot) lastOf(ctx context.Context, s seriesRow, beforeMs *int64) (*e
 func (s *Store) Devices(ctx context.Context, base string, window span.Span) ([]evidence.DeviceCount, error) {
 	counts := map[string]*evidence.DeviceCount{}
 	err := s.view(ctx, "count evidence", func(v *snapshot) error {
-		return errors.Join(v.countRecords(ctx, base, window, counts), v.countRaw(ctx, base, window, counts))
+		return errors.Join(v.countRecords(base, window, counts), v.countRaw(base, window, counts))
 	})
 	if err != nil {
 		return nil, err
@@ -112,28 +112,22 @@ func (s *Store) Devices(ctx context.Context, base string, window span.Span) ([]e
 	return all, nil
 }
 
-func (v *snapshot) countRecords(ctx context.Context, base string, w span.Span, counts map[string]*evidence.DeviceCount) error {
-	rows, err := v.tx.QueryContext(ctx, `SELECT d.name, s.kind, count(*), min(r.event_ms), max(r.event_ms)
+func (v *snapshot) countRecords(base string, w span.Span, counts map[string]*evidence.DeviceCount) error {
+	rows, err := v.query(`SELECT d.name, s.kind, count(*), min(r.event_ms), max(r.event_ms)
 		FROM device d JOIN series s ON s.device = d.id
 		JOIN record r ON r.series = s.id AND r.event_ms >= ? AND r.event_ms < ?
 		WHERE d.base = ? GROUP BY s.id`, w.StartMs, w.EndMs, base)
 	if err != nil {
 		return fmt.Errorf("count records: %w", err)
 	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		var device string
-		var kind telemetry.Kind
-		var n, first, last int64
-		if err := rows.Scan(&device, &kind, &n, &first, &last); err != nil {
-			return fmt.Errorf("count records: %w", err)
-		}
-		c := of(counts, device)
+	err = rows.each(func() error {
+		n, first, last := rows.integer(2), rows.integer(3), rows.integer(4)
+		c := of(counts, rows.text(0))
 		if c.Samples+c.Taps+c.Links == 0 {
 			c.FirstMs, c.LastMs = first, last
 		}
 		c.FirstMs, c.LastMs = min(c.FirstMs, first), max(c.LastMs, last)
-		switch kind {
+		switch telemetry.Kind(rows.integer(1)) {
 		case telemetry.KindSample:
 			c.Samples += n
 		case telemetry.KindTap:
@@ -141,26 +135,25 @@ func (v *snapshot) countRecords(ctx context.Context, base string, w span.Span, c
 		case telemetry.KindLink:
 			c.Links += n
 		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("count records: %w", err)
 	}
-	return rows.Err()
+	return nil
 }
 
-func (v *snapshot) countRaw(ctx context.Context, base string, w span.Span, counts map[string]*evidence.DeviceCount) error {
-	rows, err := v.tx.QueryContext(ctx, `SELECT q.device, count(*) FROM log l JOIN quarantine q ON q.log = l.id
+func (v *snapshot) countRaw(base string, w span.Span, counts map[string]*evidence.DeviceCount) error {
+	rows, err := v.query(`SELECT q.device, count(*) FROM log l JOIN quarantine q ON q.log = l.id
 		WHERE l.base = ? AND q.event_ms >= ? AND q.event_ms < ? GROUP BY q.device`, base, w.StartMs, w.EndMs)
 	if err != nil {
 		return fmt.Errorf("count quarantine: %w", err)
 	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		var device string
-		var n int64
-		if err := rows.Scan(&device, &n); err != nil {
-			return fmt.Errorf("count quarantine: %w", err)
-		}
-		of(counts, device).Raw += n
+	err = rows.each(func() error { of(counts, rows.text(0)).Raw += rows.integer(1); return nil })
+	if err != nil {
+		return fmt.Errorf("count quarantine: %w", err)
 	}
-	return rows.Err()
+	return nil
 }
 
 func of(counts map[string]*evidence.DeviceCount, device string) *evidence.DeviceCount {

@@ -2,7 +2,6 @@ package embedded
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"slices"
 
@@ -17,47 +16,37 @@ const inLogOrder = "l.epoch < 0, l.epoch, q.seq < 0, q.seq, q.idx"
 // Quarantine implements evidence.Store.
 func (s *Store) Quarantine(ctx context.Context, base string, window span.Span, yield func(*evidence.Entry) error) error {
 	return s.view(ctx, "read quarantine", func(v *snapshot) error {
-		rows, err := v.tx.QueryContext(ctx, `SELECT q.event_ms, q.device, q.log, q.seq, q.body
+		rows, err := v.query(`SELECT q.event_ms, q.device, q.log, q.seq, q.body
 			FROM log l JOIN quarantine q ON q.log = l.id
 			WHERE l.base = ? AND q.received_ms >= ? AND q.received_ms < ?
 			ORDER BY q.received_ms, `+inLogOrder, base, window.StartMs, window.EndMs)
 		if err != nil {
 			return fmt.Errorf("scan quarantine: %w", err)
 		}
-		defer func() { _ = rows.Close() }()
 		return v.eachRaw(rows, guard(yield))
 	})
 }
 
-func (v *snapshot) eachRaw(rows *sql.Rows, yield func(*evidence.Entry) error) error {
+func (v *snapshot) eachRaw(rows *rows, yield func(*evidence.Entry) error) error {
 	var e evidence.Entry
-	var body sql.RawBytes
-	for rows.Next() {
-		var log, seq int64
-		if err := rows.Scan(&e.EventMs, &e.Device, &log, &seq, &body); err != nil {
-			return fmt.Errorf("scan quarantine: %w", err)
-		}
-		e.Kind = telemetry.KindRaw
-		if err := v.decode(log, seq, body, &e); err != nil {
+	return rows.each(func() error {
+		e.EventMs, e.Device, e.Kind = rows.integer(0), rows.text(1), telemetry.KindRaw
+		if err := v.decode(rows.integer(2), rows.integer(3), rows.blob(4), &e); err != nil {
 			return err
 		}
-		if err := yield(&e); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
+		return yield(&e)
+	})
 }
 
 // scanRaw returns a device's raw records in the window of event time. They are few, and sorted in memory.
-func (v *snapshot) scanRaw(ctx context.Context, q evidence.Query) (evidence.Cursor, error) {
-	rows, err := v.tx.QueryContext(ctx, `SELECT q.event_ms, q.device, q.log, q.seq, q.body
+func (v *snapshot) scanRaw(q evidence.Query) (evidence.Cursor, error) {
+	rows, err := v.query(`SELECT q.event_ms, q.device, q.log, q.seq, q.body
 		FROM log l JOIN quarantine q ON q.log = l.id
 		WHERE l.base = ? AND q.device = ? AND q.event_ms >= ? AND q.event_ms < ?
 		ORDER BY q.event_ms, `+inLogOrder, q.Base, q.Device, q.Window.StartMs, q.Window.EndMs)
 	if err != nil {
 		return nil, fmt.Errorf("scan raw records: %w", err)
 	}
-	defer func() { _ = rows.Close() }()
 	var entries []evidence.Entry
 	err = v.eachRaw(rows, func(e *evidence.Entry) error {
 		kept := *e
@@ -89,21 +78,17 @@ func (s *Store) ReceiptsAmong(ctx context.Context, q evidence.ReceiptQuery) ([]e
 func (s *Store) receiptsWhere(ctx context.Context, where string, args ...any) ([]evidence.BridgeReceipt, error) {
 	var all []evidence.BridgeReceipt
 	err := s.view(ctx, "read receipts", func(v *snapshot) error {
-		rows, err := v.tx.QueryContext(ctx, `SELECT l.bridge, l.epoch, r.first, r.last, r.missing, r.chain_before, r.chain_after,
+		rows, err := v.query(`SELECT l.bridge, l.epoch, r.first, r.last, r.missing, r.chain_before, r.chain_after,
 			r.first_ms, r.last_ms, r.collected_ms
 			FROM log l JOIN receipt r ON r.log = l.id WHERE `+where, args...)
 		if err != nil {
 			return fmt.Errorf("scan receipts: %w", err)
 		}
-		defer func() { _ = rows.Close() }()
-		for rows.Next() {
+		return rows.each(func() error {
 			r, err := scanReceipt(rows)
-			if err != nil {
-				return err
-			}
 			all = append(all, r)
-		}
-		return rows.Err()
+			return err
+		})
 	})
 	if err != nil {
 		return nil, err
@@ -112,19 +97,15 @@ func (s *Store) receiptsWhere(ctx context.Context, where string, args ...any) ([
 	return all, nil
 }
 
-func scanReceipt(rows *sql.Rows) (evidence.BridgeReceipt, error) {
-	var r evidence.BridgeReceipt
-	var epoch, first, last int64
-	var before, after sql.RawBytes
-	if err := rows.Scan(&r.Bridge, &epoch, &first, &last, &r.Missing, &before, &after,
-		&r.FirstMs, &r.LastMs, &r.CollectedMs); err != nil {
-		return r, fmt.Errorf("scan receipt: %w", err)
+func scanReceipt(rows *rows) (evidence.BridgeReceipt, error) {
+	r := evidence.BridgeReceipt{Bridge: rows.text(0), Receipt: evidence.Receipt{
+		Epoch: uint64(rows.integer(1)), First: uint64(rows.integer(2)), Last: uint64(rows.integer(3)), Missing: rows.integer(4) != 0,
+		FirstMs: rows.integer(7), LastMs: rows.integer(8), CollectedMs: rows.integer(9),
+	}}
+	for column, chain := range map[int]*[32]byte{5: &r.ChainBefore, 6: &r.ChainAfter} {
+		if stored := rows.blob(column); copy(chain[:], stored) != len(chain) || len(stored) != len(chain) {
+			return r, fmt.Errorf("%w: receipt with a chain of %d bytes", errBody, len(stored))
+		}
 	}
-	if len(before) != len(r.ChainBefore) || len(after) != len(r.ChainAfter) {
-		return r, fmt.Errorf("%w: receipt with chains of %d and %d bytes", errBody, len(before), len(after))
-	}
-	r.Epoch, r.First, r.Last = uint64(epoch), uint64(first), uint64(last)
-	copy(r.ChainBefore[:], before)
-	copy(r.ChainAfter[:], after)
 	return r, nil
 }

@@ -2,11 +2,13 @@ package embedded
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
 
 	"github.com/jishi-telemetry/jishi/internal/evidence"
 	"github.com/jishi-telemetry/jishi/internal/span"
@@ -17,7 +19,7 @@ const maxInterned = 1 << 16
 
 // snapshot is one consistent view of the file, and what is needed to decode what it shows.
 type snapshot struct {
-	tx      *sql.Tx
+	conn    *sqlite.Conn // in a transaction
 	known   []string
 	logs    []logName
 	strings map[string]string
@@ -28,14 +30,21 @@ func (s *Store) view(ctx context.Context, verb string, step func(*snapshot) erro
 	if s.closed.Load() {
 		return evidence.ErrClosed
 	}
-	tx, err := s.read.BeginTx(ctx, nil)
+	conn, err := s.read.Take(ctx)
 	if err != nil {
-		return s.wrap(verb, err)
+		return s.judge(ctx, verb, err)
 	}
-	defer func() { _ = tx.Rollback() }() //nolint:errcheck // it only read
-	v := &snapshot{tx: tx, strings: map[string]string{}}
-	if v.known, v.logs, err = s.names.refresh(ctx, tx); err != nil {
-		return s.wrap(verb, err)
+	defer s.read.Put(conn)
+	if err := sqlitex.Execute(conn, "BEGIN", nil); err != nil {
+		return s.judge(ctx, verb, err)
+	}
+	defer func() {
+		conn.SetInterrupt(nil)                     // the end of ctx must not leave the transaction open
+		_ = sqlitex.Execute(conn, "ROLLBACK", nil) //nolint:errcheck // it only read
+	}()
+	v := &snapshot{conn: conn, strings: map[string]string{}}
+	if v.known, v.logs, err = s.names.refresh(v); err != nil {
+		return s.judge(ctx, verb, err)
 	}
 	var foreign yieldError
 	switch err := step(v); {
@@ -43,11 +52,17 @@ func (s *Store) view(ctx context.Context, verb string, step func(*snapshot) erro
 		return nil
 	case errors.As(err, &foreign):
 		return foreign.error // the caller's own, as it gave it
-	case ctx.Err() != nil:
-		return fmt.Errorf("%s: %w", verb, ctx.Err())
 	default:
-		return s.wrap(verb, err)
+		return s.judge(ctx, verb, err)
 	}
+}
+
+// judge says why a reading failed: an interrupted statement does not know.
+func (s *Store) judge(ctx context.Context, verb string, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("%s: %w", verb, ctx.Err())
+	}
+	return s.wrap(verb, err)
 }
 
 // yieldError carries an error of the caller's yield through the layers unchanged.
@@ -89,7 +104,7 @@ func (s *Store) Read(ctx context.Context, q evidence.Query, yield func(*evidence
 		return fmt.Errorf("read evidence: %w", err)
 	}
 	return s.view(ctx, "read evidence", func(v *snapshot) error {
-		all, err := v.series(ctx, q.Base, q.Device)
+		all, err := v.series(q.Base, q.Device)
 		if err != nil {
 			return err
 		}
@@ -98,7 +113,7 @@ func (s *Store) Read(ctx context.Context, q evidence.Query, yield func(*evidence
 			if !slices.Contains(kinds, series.kind) || !q.WantsChannel(series.kind, series.channel) {
 				continue
 			}
-			c, err := v.scan(ctx, series, q.Window)
+			c, err := v.scan(series, q.Window)
 			if err != nil {
 				return err
 			}
@@ -106,7 +121,7 @@ func (s *Store) Read(ctx context.Context, q evidence.Query, yield func(*evidence
 			cursors = append(cursors, c.inOrder())
 		}
 		if slices.Contains(kinds, telemetry.KindRaw) {
-			c, err := v.scanRaw(ctx, q)
+			c, err := v.scanRaw(q)
 			if err != nil {
 				return err
 			}
@@ -133,36 +148,34 @@ type seriesRow struct {
 	device, channel string
 }
 
-func (v *snapshot) series(ctx context.Context, base, device string) ([]seriesRow, error) {
-	rows, err := v.tx.QueryContext(ctx, `SELECT s.id, s.kind, s.channel FROM series s JOIN device d ON d.id = s.device
+func (v *snapshot) series(base, device string) ([]seriesRow, error) {
+	rows, err := v.query(`SELECT s.id, s.kind, s.channel FROM series s JOIN device d ON d.id = s.device
 		WHERE d.base = ? AND d.name = ? ORDER BY s.channel, s.kind`, base, device)
 	if err != nil {
 		return nil, fmt.Errorf("find series: %w", err)
 	}
-	defer func() { _ = rows.Close() }()
 	device = strings.Clone(device)
 	var all []seriesRow
-	for rows.Next() {
-		r := seriesRow{device: device}
-		if err := rows.Scan(&r.id, &r.kind, &r.channel); err != nil {
-			return nil, fmt.Errorf("find series: %w", err)
-		}
-		all = append(all, r)
+	err = rows.each(func() error {
+		all = append(all, seriesRow{rows.integer(0), telemetry.Kind(rows.integer(1)), device, rows.text(2)})
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("find series: %w", err)
 	}
-	return all, rows.Err()
+	return all, nil
 }
 
 // cursor streams one series in order of event time.
 type cursor struct {
 	v      *snapshot
 	series seriesRow
-	rows   *sql.Rows
-	body   sql.RawBytes
+	rows   *rows
 	entry  evidence.Entry
 }
 
-func (v *snapshot) scan(ctx context.Context, s seriesRow, w span.Span) (*cursor, error) {
-	rows, err := v.tx.QueryContext(ctx, `SELECT event_ms, log, seq, body FROM record
+func (v *snapshot) scan(s seriesRow, w span.Span) (*cursor, error) {
+	rows, err := v.query(`SELECT event_ms, log, seq, body FROM record
 		WHERE series = ? AND event_ms >= ? AND event_ms < ? ORDER BY event_ms, digest`, s.id, w.StartMs, w.EndMs)
 	if err != nil {
 		return nil, fmt.Errorf("scan records: %w", err)
@@ -170,7 +183,7 @@ func (v *snapshot) scan(ctx context.Context, s seriesRow, w span.Span) (*cursor,
 	return &cursor{v: v, series: s, rows: rows}, nil
 }
 
-func (c *cursor) close() { _ = c.rows.Close() }
+func (c *cursor) close() { c.rows.close() }
 
 // Next implements evidence.Cursor.
 func (c *cursor) Next() (*evidence.Entry, error) {
@@ -191,15 +204,16 @@ func (c *cursor) inOrder() evidence.Cursor {
 
 // fill overwrites the entry with the next row and reports whether there was one.
 func (c *cursor) fill(e *evidence.Entry) (bool, error) {
-	if !c.rows.Next() {
-		return false, c.rows.Err()
+	ok, err := c.rows.next()
+	if err != nil {
+		return false, fmt.Errorf("scan records: %w", err)
 	}
-	var log, seq int64
-	if err := c.rows.Scan(&e.EventMs, &log, &seq, &c.body); err != nil {
-		return false, fmt.Errorf("scan record: %w", err)
+	if !ok {
+		return false, nil
 	}
+	e.EventMs = c.rows.integer(0)
 	e.Kind, e.Device, e.Channel = c.series.kind, c.series.device, c.series.channel
-	return true, c.v.decode(log, seq, c.body, e)
+	return true, c.v.decode(c.rows.integer(1), c.rows.integer(2), c.rows.blob(3), e)
 }
 
 func (v *snapshot) decode(log, seq int64, body []byte, e *evidence.Entry) error {
