@@ -96,6 +96,10 @@ cover: ## Coverage of the whole module: .cache/cover.html and the total
 truth: ## Every example scenario and each fault alone: what was measured beside what is true, see docs/truth.md; four minutes
 	go run ./cmd/jishi sim compare --suite
 
+.PHONY: clues
+clues: ## Planted frauds through the whole path: found, missed and false alarms by rule, see docs/truth.md; two minutes
+	go run ./cmd/jishi sim clues --seeds 10 --honest
+
 .PHONY: truth-nist
 truth-nist: setup ## Both weeks of the NIST machine tools through the whole path, whole and under kill -9; prints the table
 	go test ./cmd/jishi -run 'TestTruthNIST|TestKillAnything' -count 1 -full -v -timeout 30m
