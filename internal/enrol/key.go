@@ -8,11 +8,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
-	"runtime"
 	"strings"
 
 	"github.com/jishi-telemetry/jishi/internal/atomicfile"
@@ -35,7 +31,7 @@ func SealingKey(path string) (*ecdh.PrivateKey, error) {
 }
 
 func readSealingKey(path string) (*ecdh.PrivateKey, error) {
-	b, err := readPrivate(path)
+	b, err := atomicfile.ReadPrivate(path, MaxBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +59,7 @@ func newSealingKey(path string) (*ecdh.PrivateKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	return key, writePrivate(path, pem.EncodeToMemory(&pem.Block{Type: pemType, Bytes: der}))
+	return key, atomicfile.CreatePrivate(path, pem.EncodeToMemory(&pem.Block{Type: pemType, Bytes: der}))
 }
 
 // NewCardKey makes a city's card key in a new file. The error is fs.ErrExist when there is one: every token of the city
@@ -82,7 +78,7 @@ func WriteCardKey(path string, key []byte) error {
 	if len(key) != card.KeyBytes {
 		return fmt.Errorf("write card key: it has %d bytes, want %d", len(key), card.KeyBytes)
 	}
-	if err := writePrivate(path, []byte(hex.EncodeToString(key)+"\n")); err != nil {
+	if err := atomicfile.CreatePrivate(path, []byte(hex.EncodeToString(key)+"\n")); err != nil {
 		return fmt.Errorf("write card key: %w", err)
 	}
 	return nil
@@ -90,7 +86,7 @@ func WriteCardKey(path string, key []byte) error {
 
 // ReadCardKey reads a card key. It refuses a file that others than its owner can read. The error never repeats the key.
 func ReadCardKey(path string) ([]byte, error) {
-	b, err := readPrivate(path)
+	b, err := atomicfile.ReadPrivate(path, MaxBytes)
 	if err != nil {
 		return nil, fmt.Errorf("read card key: %w", err)
 	}
@@ -99,40 +95,4 @@ func ReadCardKey(path string) ([]byte, error) {
 		return nil, fmt.Errorf("read card key %s: %w", path, malformed("want %d hexadecimal digits", 2*card.KeyBytes))
 	}
 	return key, nil
-}
-
-func readPrivate(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
-		return nil, fmt.Errorf("%s has mode %#o, others can read it: run chmod 600 on it", path, mode)
-	}
-	return io.ReadAll(io.LimitReader(f, MaxBytes))
-}
-
-// writePrivate creates a file of mode 0600 whose name and bytes are on disk when it returns; a failed write leaves no file.
-func writePrivate(path string, b []byte) (err error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(path))
-		}
-	}()
-	if _, err = f.Write(b); err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return atomicfile.SyncDir(filepath.Dir(path))
 }

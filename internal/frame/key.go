@@ -7,13 +7,10 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
-	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
-	"runtime"
 	"strings"
+
+	"github.com/jishi-telemetry/jishi/internal/atomicfile"
 )
 
 const (
@@ -38,41 +35,10 @@ func WriteKey(path string, key ed25519.PrivateKey) error {
 		return fmt.Errorf("write signing key: %w", err)
 	}
 	block := pem.EncodeToMemory(&pem.Block{Type: pemType, Bytes: der})
-	if err := writeNew(path, block); err != nil {
+	if err := atomicfile.CreatePrivate(path, block); err != nil {
 		return fmt.Errorf("write signing key: %w", err)
 	}
 	return nil
-}
-
-// writeNew creates a file of mode 0600 whose name and bytes are on disk when it returns; a failed write leaves no file.
-func writeNew(path string, b []byte) (err error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(path))
-		}
-	}()
-	if _, err = f.Write(b); err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-func syncDir(path string) error {
-	if runtime.GOOS == "windows" {
-		return nil // a directory cannot be opened for this
-	}
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // ReadKey reads a key that WriteKey wrote, or any Ed25519 key in PEM and PKCS#8. It refuses a file that others than its
@@ -86,19 +52,7 @@ func ReadKey(path string) (ed25519.PrivateKey, error) {
 }
 
 func readKey(path string) (ed25519.PrivateKey, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
-		return nil, fmt.Errorf("mode is %#o, others can read it: run chmod 600 on it, or make a new key if it was copied", mode)
-	}
-	b, err := io.ReadAll(io.LimitReader(f, maxKeyFile))
+	b, err := atomicfile.ReadPrivate(path, maxKeyFile)
 	if err != nil {
 		return nil, err
 	}
