@@ -36,7 +36,7 @@ type Quarantine struct {
 
 	mu   sync.Mutex // guards the rest
 	held map[string]int64
-	seen seen
+	seen ring[[sha256.Size]byte]
 }
 
 // QuarantineOptions are what a quarantine needs.
@@ -282,35 +282,6 @@ func (q *Quarantine) append(file string, b []byte) (err error) {
 	q.m.bytes.Add(float64(info.Size() + int64(len(b)) - q.held[file]))
 	q.held[file] = info.Size() + int64(len(b))
 	return nil
-}
-
-// seen remembers the last frames that were kept.
-type seen struct {
-	known map[[sha256.Size]byte]struct{}
-	order [][sha256.Size]byte // ring of insertion
-	next  int
-}
-
-// maxSeen bounds the memory of seen: about 100 bytes each.
-const maxSeen = 8192
-
-func (s *seen) has(digest [sha256.Size]byte) bool {
-	_, ok := s.known[digest]
-	return ok
-}
-
-func (s *seen) add(digest [sha256.Size]byte) {
-	if s.known == nil {
-		s.known = make(map[[sha256.Size]byte]struct{})
-	}
-	if len(s.order) < maxSeen {
-		s.order = append(s.order, digest)
-	} else {
-		delete(s.known, s.order[s.next])
-		s.order[s.next] = digest
-		s.next = (s.next + 1) % maxSeen
-	}
-	s.known[digest] = struct{}{}
 }
 
 // QuarantineName says what a file of a quarantine holds.

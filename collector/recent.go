@@ -6,17 +6,12 @@ import (
 	"github.com/jishi-telemetry/jishi/internal/frame"
 )
 
-// maxRecent bounds the memory of recent: about 100 bytes each.
-const maxRecent = 8192
-
 // recent remembers frames that this collector has stored, so that a repeat costs an acknowledgement and not a write. It
 // is a saving and no more: a frame that it has forgotten is written again, which changes nothing. verify asks and
 // acknowledge adds from two goroutines; see the mutex.
 type recent struct {
-	mu    sync.Mutex // guards the rest
-	known map[recentKey]struct{}
-	order []recentKey // ring of insertion
-	next  int
+	mu sync.Mutex // guards the rest
+	ring[recentKey]
 }
 
 // recentKey identifies a frame's content: the chain's end covers every record before it.
@@ -37,8 +32,7 @@ func (r *recent) has(f *frame.Frame) bool {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	_, ok := r.known[keyOf(f)]
-	return ok
+	return r.ring.has(keyOf(f))
 }
 
 func (r *recent) add(f *frame.Frame) {
@@ -47,19 +41,5 @@ func (r *recent) add(f *frame.Frame) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	key := keyOf(f)
-	if _, ok := r.known[key]; ok {
-		return
-	}
-	if r.known == nil {
-		r.known = make(map[recentKey]struct{}, maxRecent)
-	}
-	if len(r.order) < maxRecent {
-		r.order = append(r.order, key)
-	} else {
-		delete(r.known, r.order[r.next])
-		r.order[r.next] = key
-		r.next = (r.next + 1) % maxRecent
-	}
-	r.known[key] = struct{}{}
+	r.ring.add(keyOf(f))
 }

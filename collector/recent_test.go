@@ -15,18 +15,18 @@ func stored(first uint64) *frame.Frame {
 func TestRecentRemembersTheLast(t *testing.T) {
 	t.Parallel()
 	var r recent
-	const n = maxRecent + maxRecent/2
+	const n = maxRing + maxRing/2
 	for i := uint64(1); i <= n; i++ {
 		r.add(stored(i))
 		r.add(stored(i))
 	}
 	for i := uint64(1); i <= n; i++ {
-		if got, want := r.has(stored(i)), i > n-maxRecent; got != want {
+		if got, want := r.has(stored(i)), i > n-maxRing; got != want {
 			t.Fatalf("frame %d of %d is remembered: %v, want %v", i, n, got, want)
 		}
 	}
-	if len(r.known) != maxRecent || len(r.order) != maxRecent {
-		t.Errorf("%d frames are remembered in %d places, want %d", len(r.known), len(r.order), maxRecent)
+	if len(r.known) != maxRing || len(r.order) != maxRing {
+		t.Errorf("%d frames are remembered in %d places, want %d", len(r.known), len(r.order), maxRing)
 	}
 }
 
