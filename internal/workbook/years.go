@@ -48,7 +48,20 @@ func (im *importing) finishYears() {
 				change.Removed = append(change.Removed, Entry{Key: holidayTable.label(h)})
 			}
 		}
+		im.sameNotice(number, change)
 	}
+}
+
+// sameNotice takes back what seems to change in a year whose notice is the same: which of the year's rows name it says
+// nothing.
+func (im *importing) sameNotice(number int, change *SheetChange) {
+	i := slices.IndexFunc(im.current.Years, func(y calendar.Year) bool { return y.Year == number })
+	if i < 0 || !sameDays(im.current.Years[i], im.yearOf(number)) {
+		return
+	}
+	before := len(change.Changed)
+	change.Changed = slices.DeleteFunc(change.Changed, func(e Entry) bool { return strings.HasPrefix(e.Key, fmt.Sprintf("%d ", number)) })
+	change.Same += before - len(change.Changed)
 }
 
 // checkYear reports at its first row what is wrong with a year.
