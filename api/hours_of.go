@@ -2,6 +2,7 @@ package api
 
 import (
 	"github.com/jishi-telemetry/jishi/internal/hours"
+	"github.com/jishi-telemetry/jishi/internal/ledger"
 	"github.com/jishi-telemetry/jishi/internal/registry"
 	"github.com/jishi-telemetry/jishi/internal/settle"
 )
@@ -45,22 +46,28 @@ func HoursOf(p *settle.PeopleDay, roster *registry.Roster, rules settle.Rules) [
 	rows := p.Rows(roster)
 	out := make([]Hours, len(rows))
 	for i := range rows {
-		r, v := &rows[i], &p.Verdicts[i]
-		out[i] = Hours{
-			Base: r.Base, Day: r.Day, Class: r.Class, Session: r.Session, Person: r.Person, Practice: r.Practice,
-			Status: string(r.Status), StatusZh: r.Status.Zh(), PlannedS: seconds(r.PlannedMs), PresentS: seconds(r.PresentMs),
-			VerifiedS: seconds(r.VerifiedMs), PendingS: seconds(r.PendingMs), GrantedS: seconds(r.GrantedMs),
-			DayUnits: float64(rules.Hours.HalfUnits(day[r.Person])) / 2, Reasons: reasonsOf(v),
-		}
-		if r.Claimed {
-			claimed := seconds(r.ClaimedMs)
-			out[i].ClaimedS = &claimed
-		}
-		for _, f := range r.Flags {
-			out[i].Flags = append(out[i].Flags, string(f))
-		}
+		out[i] = hoursOf(&rows[i])
+		out[i].DayUnits = float64(rules.Hours.HalfUnits(day[rows[i].Person])) / 2
+		out[i].Reasons = reasonsOf(&p.Verdicts[i])
 	}
 	return out
+}
+
+// hoursOf shows what a row says by itself.
+func hoursOf(r *ledger.HoursRow) Hours {
+	h := Hours{
+		Base: r.Base, Day: r.Day, Class: r.Class, Session: r.Session, Person: r.Person, Practice: r.Practice,
+		Status: string(r.Status), StatusZh: r.Status.Zh(), PlannedS: seconds(r.PlannedMs), PresentS: seconds(r.PresentMs),
+		VerifiedS: seconds(r.VerifiedMs), PendingS: seconds(r.PendingMs), GrantedS: seconds(r.GrantedMs),
+	}
+	if r.Claimed {
+		claimed := seconds(r.ClaimedMs)
+		h.ClaimedS = &claimed
+	}
+	for _, f := range r.Flags {
+		h.Flags = append(h.Flags, string(f))
+	}
+	return h
 }
 
 func reasonsOf(v *hours.Verdict) []ReasonAmount {

@@ -127,12 +127,20 @@ func (s *Server) hours(ctx context.Context, in *hoursInput) (*list[Hours], error
 	if err != nil {
 		return nil, err
 	}
+	settled, err := s.settledHours(ctx, in.Base, from, to)
+	if err != nil {
+		return nil, s.problem(err)
+	}
 	for d := from; !to.Before(d); d = d.Add(1) {
-		people, err := w.Settler.People(ctx, roster, d, settle.Terms{Rules: s.o.Rules, Decisions: decisions})
-		if err != nil {
-			return nil, s.problem(err)
+		day, ok := settled[d.String()]
+		if !ok {
+			people, err := w.Settler.People(ctx, roster, d, settle.Terms{Rules: s.o.Rules, Decisions: decisions})
+			if err != nil {
+				return nil, s.problem(err)
+			}
+			day = HoursOf(people, roster, s.o.Rules)
 		}
-		for _, h := range HoursOf(people, roster, s.o.Rules) {
+		for _, h := range day {
 			if (in.Person == "" || h.Person == in.Person) && (in.Class == "" || h.Class == in.Class) {
 				out = append(out, h)
 			}

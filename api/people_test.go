@@ -81,6 +81,27 @@ func TestHoursAndTheirExplanation(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("hours (-want +got):\n%s", diff)
 	}
+	// A day that was settled comes from the ledger, with its revision; it says the same.
+	w := r.options.World()
+	settled, rows, err := w.Settler.PeopleRows(t.Context(), w.Roster("b1"), calendar.Date{Year: 2026, Month: 3, Day: 2}, settle.DefaultTerms(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.ledger.PutPeople(t.Context(), settled, rows); err != nil {
+		t.Fatal(err)
+	}
+	var again struct{ Items []api.Hours }
+	r.get(t, "/api/v1/bases/b1/hours?from="+today).into(t, &again)
+	for i := range again.Items {
+		if again.Items[i].Revision != 1 {
+			t.Errorf("revision %d of %s, want 1", again.Items[i].Revision, again.Items[i].Person)
+		}
+		again.Items[i].Revision = 0
+		again.Items[i].Reasons, hours.Items[i].Reasons = nil, nil // presence beyond the timetable is not kept
+	}
+	if diff := cmp.Diff(hours.Items, again.Items); diff != "" {
+		t.Errorf("derived and settled (-derived +settled):\n%s", diff)
+	}
 	var x api.Explanation
 	r.get(t, "/api/v1/bases/b1/sessions/k1/people/s2").into(t, &x)
 	var lines []string

@@ -20,12 +20,15 @@ func (s *Settler) PeopleRows(ctx context.Context, roster *registry.Roster, d cal
 		return ledger.PeopleDay{}, nil, err
 	}
 	day := ledger.PeopleDay{
-		Base: p.Base, Day: d.String(), RuleVersion: HoursRuleVersion, RulesDigest: digestOf(terms.Rules),
+		Base: p.Base, Day: d.String(), RuleVersion: HoursRuleVersion, RulesDigest: RulesDigest(terms.Rules),
 		RegistryDigest: s.registry.BaseDigest(p.Base), RosterDigest: roster.Digest(), EvidenceDigest: p.Digest,
 		DecisionsDigest: digestOf(terms.Decisions), SettledMs: nowMs,
 	}
 	return day, p.Rows(roster), nil
 }
+
+// RulesDigest names the figures of the rules (SHA-256, hex), as settlements do.
+func RulesDigest(r Rules) string { return digestOf(r) }
 
 // Rows are what the ledger keeps of each trainee's lesson.
 func (p *PeopleDay) Rows(roster *registry.Roster) []ledger.HoursRow {
