@@ -72,6 +72,14 @@ func (l *Ledger) PutClueDay(ctx context.Context, d ClueDay, found []clue.Clue, k
 	return news, nil
 }
 
+// StirClueDay has the clues of a day derived again, though nothing that can be told from outside changed: its figures did.
+func (l *Ledger) StirClueDay(ctx context.Context, base, day string) error {
+	if _, err := l.db.ExecContext(ctx, `UPDATE clue_day SET inputs = '' WHERE base = ? AND day = ?`, base, day); err != nil {
+		return fmt.Errorf("stir clues of %s %s: %w", base, day, err)
+	}
+	return nil
+}
+
 // SightedDays returns the days of which sightings are kept, in order, each with the inputs of its bases.
 func (l *Ledger) SightedDays(ctx context.Context) (out []ClueDay, err error) {
 	rows, err := l.db.QueryContext(ctx, `SELECT day, base, inputs FROM clue_day WHERE sightings IS NOT NULL ORDER BY day, base`)

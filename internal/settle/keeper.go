@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/jishi-telemetry/jishi/internal/calendar"
+	"github.com/jishi-telemetry/jishi/internal/clue"
 	"github.com/jishi-telemetry/jishi/internal/evidence"
 	"github.com/jishi-telemetry/jishi/internal/ledger"
 	"github.com/jishi-telemetry/jishi/internal/registry"
@@ -46,6 +47,10 @@ type Keeper struct {
 	Reference func(ctx context.Context) (*ledger.Reference, error)
 	// Rules are the figures of attendance and hours; the zero Rules are the defaults.
 	Rules Rules
+	// Clues are the figures of the rules that raise clues when days were settled; nil raises none. It needs Reference.
+	Clues *clue.Params
+	// ClueMemory bounds the days that are held to raise clues, in bytes; 0 is 256 MiB.
+	ClueMemory int64
 	// Every is how often it looks; default one minute.
 	Every time.Duration
 	// Now is the clock; nil is time.Now.
@@ -55,6 +60,8 @@ type Keeper struct {
 
 	mu     sync.Mutex            // held while days are settled; guards the fields below, and the defaults of those above
 	scopes map[string]baseScopes // by base
+
+	clues clues
 }
 
 // Run keeps the ledger until ctx ends. What cannot be settled is tried again at the next turn.
@@ -94,8 +101,8 @@ func (k *Keeper) complete() {
 	}
 }
 
-// Turn settles every dirty day of every base once. A base that cannot be settled does not hold up the others; the error
-// names each.
+// Turn settles every dirty day of every base once, and then raises the clues of days that were settled. A base that cannot be
+// settled does not hold up the others; the error names each. Clues that cannot be raised are no error: they are logged.
 func (k *Keeper) Turn(ctx context.Context) error {
 	f, err := k.inForce(ctx)
 	if err != nil {
@@ -108,6 +115,7 @@ func (k *Keeper) Turn(ctx context.Context) error {
 		}
 		errs = append(errs, k.keep(ctx, f, b.Code))
 	}
+	k.raise(ctx, f)
 	return errors.Join(errs...)
 }
 
@@ -191,8 +199,11 @@ func (t *turn) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if news {
+			err = t.Ledger.StirClueDay(ctx, t.base, j.day.String())
+		}
 		if news || strings.HasPrefix(before.Inputs, soiled) && !j.lessons() {
-			err = t.soil(ctx, j.day.Add(1))
+			err = errors.Join(err, t.soil(ctx, j.day.Add(1)))
 		}
 		if err = errors.Join(err, t.Ledger.PutSettledDay(ctx, t.base, j.day.String(), now)); err != nil {
 			return err
