@@ -16,6 +16,11 @@ func (q *Query) Wanted() ([]telemetry.Kind, error) {
 	if q.Device == "" && !slices.Contains(q.Kinds, telemetry.KindRaw) {
 		return nil, errors.New("query without a device")
 	}
+	for _, name := range q.Quantities {
+		if !quantityName(name) {
+			return nil, fmt.Errorf("query for quantity %.80q, which none can be called", name)
+		}
+	}
 	if len(q.Kinds) == 0 {
 		return []telemetry.Kind{telemetry.KindSample, telemetry.KindLink}, nil
 	}

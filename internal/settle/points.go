@@ -31,34 +31,41 @@ const (
 // points returns the evidence of one source: the last it said before the window, all in it, and what just after it says
 // how the window ended; as far as the source spoke for the machine.
 func (s *Settler) points(ctx context.Context, base string, source registry.Source, window span.Span, reach int64) ([]usage.Point, error) {
+	g := gatherer{source: source, endMs: window.EndMs, reach: reach}
+	err := s.gather(ctx, base, window, &g)
+	return g.points, err
+}
+
+// gather is points, for those who bring a gatherer.
+func (s *Settler) gather(ctx context.Context, base string, window span.Span, g *gatherer) error {
+	source := g.source
 	q := evidence.Query{
 		Base: base, Device: source.Device, Channels: []string{source.Channel},
-		Window: span.Span{StartMs: window.StartMs - reach, EndMs: window.EndMs + afterMs}.Intersect(source.Span),
+		Window: span.Span{StartMs: window.StartMs - g.reach, EndMs: window.EndMs + afterMs}.Intersect(source.Span),
 		Kinds:  []telemetry.Kind{telemetry.KindSample, telemetry.KindLink},
+
+		Quantities: usage.Quantities(),
 	}
-	g := gatherer{source: source, endMs: window.EndMs, reach: reach}
 	before, err := s.store.Before(ctx, q)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for i := range before {
 		if err := g.take(&before[i]); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if len(g.points) > 1 && g.points[0].Down {
 		g.points = g.points[1:] // the device came back before the window and has spoken since
 	}
-	if err := s.read(ctx, q, &g); err != nil {
-		return nil, err
+	if err := s.read(ctx, q, g); err != nil {
+		return err
 	}
 	if g.undecided() {
 		q.Window = span.Span{StartMs: q.Window.EndMs, EndMs: window.EndMs + returnMs}.Intersect(source.Span)
-		if err := s.read(ctx, q, &g); err != nil {
-			return nil, err
-		}
+		return s.read(ctx, q, g)
 	}
-	return g.points, nil
+	return nil
 }
 
 // read gives the gatherer what it wants of the query's window.

@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/jishi-telemetry/jishi/internal/calendar"
 	"github.com/jishi-telemetry/jishi/internal/evidence"
@@ -33,6 +34,8 @@ type Settler struct {
 	store    evidence.Store
 	registry *registry.Registry
 	calendar *calendar.Calendar
+	// buffers are *[]usage.Point, to be used again: the points of a day are most of what a derivation allocates.
+	buffers sync.Pool
 }
 
 // New returns a settler. Nothing is closed by it.
@@ -117,16 +120,20 @@ func (s *Settler) derive(ctx context.Context, m *Machine, see seen) error {
 		if rule == nil {
 			break
 		}
-		points, err := s.points(ctx, m.Base, source, m.Window, rule.Reach())
-		if err != nil {
+		buffer := s.buffer()
+		g := gatherer{source: source, endMs: m.Window.EndMs, reach: rule.Reach(), points: (*buffer)[:0]}
+		if err := s.gather(ctx, m.Base, m.Window, &g); err != nil {
 			return err
 		}
+		points := g.points
 		digest.add(source.Device, source.Channel, points)
 		m.Samples += len(points)
 		if see != nil {
 			see(source, points)
 		}
 		segments = append(segments, usage.Timeline(points, rule, source.Span.Intersect(m.Window))...)
+		*buffer = points
+		s.buffers.Put(buffer)
 	}
 	if rule != nil && len(sources) == 0 {
 		m.note(NoteNotBound)
@@ -134,6 +141,14 @@ func (s *Settler) derive(ctx context.Context, m *Machine, see seen) error {
 	m.Timeline = usage.Join(segments, m.Window)
 	m.Digest = digest.sum()
 	return nil
+}
+
+// buffer returns a buffer of points.
+func (s *Settler) buffer() *[]usage.Point {
+	if b, ok := s.buffers.Get().(*[]usage.Point); ok {
+		return b
+	}
+	return new([]usage.Point)
 }
 
 // sources returns who speaks for the machine in the window, each with the whole of its validity, so that a value said

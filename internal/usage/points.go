@@ -2,6 +2,9 @@ package usage
 
 import "github.com/jishi-telemetry/jishi/internal/telemetry"
 
+// Quantities are those that PointOf reads of a sample.
+func Quantities() []string { return []string{telemetry.PowerW, telemetry.EnergyWh} }
+
 // PointOf reads a record as evidence about a machine, and reports whether it is any. A retained value without a time of
 // its own is none: it is an old value at an unknown instant. A link that comes up is none either: it says that the
 // device is there, not what the machine does. But a link that a broker remembers as down is down now, since whenever.

@@ -135,6 +135,7 @@ func appendText[T ~string | ~[]byte](b []byte, s T) []byte {
 type texts interface {
 	word(id uint64) (string, error)
 	intern(b []byte) string
+	wants(quantity string) bool
 }
 
 // decodeBody fills the entry from a body. The entry's Kind and EventMs must be set; its slices are used again.
@@ -214,7 +215,9 @@ func (d *decoder) values(r *telemetry.Record, t texts) error {
 		if err != nil {
 			return err
 		}
-		r.Values = append(r.Values, telemetry.Value{Quantity: quantity, Number: number})
+		if t.wants(quantity) {
+			r.Values = append(r.Values, telemetry.Value{Quantity: quantity, Number: number})
+		}
 	}
 	return nil
 }

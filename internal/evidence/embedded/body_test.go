@@ -35,6 +35,8 @@ func (d *dictionary) word(id uint64) (string, error) {
 	return d.list[id-1], nil
 }
 
+func (d *dictionary) wants(string) bool { return true }
+
 func (d *dictionary) intern(b []byte) string { return string(b) }
 
 func TestNumbersAreShortAndExact(t *testing.T) {

@@ -24,7 +24,7 @@ func newNames() *names { return &names{} }
 // that the snapshot refers to.
 func (n *names) refresh(v *snapshot) (words []string, logs []logName, err error) {
 	var lastWord, lastLog int64
-	rows, err := v.query("SELECT coalesce((SELECT max(id) FROM word), 0), coalesce((SELECT max(id) FROM log), 0)")
+	rows, err := v.ask("SELECT coalesce((SELECT max(id) FROM word), 0), coalesce((SELECT max(id) FROM log), 0)")
 	if err == nil {
 		err = rows.each(func() error { lastWord, lastLog = rows.integer(0), rows.integer(1); return nil })
 	}
@@ -56,7 +56,7 @@ func (n *names) refresh(v *snapshot) (words []string, logs []logName, err error)
 
 func readWords(v *snapshot) ([]string, error) {
 	var words []string
-	rows, err := v.query("SELECT id, text FROM word ORDER BY id")
+	rows, err := v.ask("SELECT id, text FROM word ORDER BY id")
 	if err == nil {
 		err = rows.each(func() error {
 			id := int(rows.integer(0))
@@ -75,7 +75,7 @@ func readWords(v *snapshot) ([]string, error) {
 
 func readLogs(v *snapshot) ([]logName, error) {
 	var logs []logName
-	rows, err := v.query("SELECT id, base, bridge, epoch FROM log ORDER BY id")
+	rows, err := v.ask("SELECT id, base, bridge, epoch FROM log ORDER BY id")
 	if err == nil {
 		err = rows.each(func() error {
 			id := int(rows.integer(0))

@@ -86,7 +86,7 @@ func (v *snapshot) lastOf(s seriesRow, beforeMs *int64) (*evidence.Entry, error)
 	if beforeMs != nil {
 		query, args = query+" AND event_ms < ?", append(args, *beforeMs)
 	}
-	rows, err := v.query(query+" ORDER BY event_ms DESC LIMIT 1", args...)
+	rows, err := v.ask(query+" ORDER BY event_ms DESC LIMIT 1", args...)
 	if err != nil {
 		return nil, fmt.Errorf("find last record: %w", err)
 	}
@@ -113,7 +113,7 @@ func (s *Store) Devices(ctx context.Context, base string, window span.Span) ([]e
 }
 
 func (v *snapshot) countRecords(base string, w span.Span, counts map[string]*evidence.DeviceCount) error {
-	rows, err := v.query(`SELECT d.name, s.kind, count(*), min(r.event_ms), max(r.event_ms)
+	rows, err := v.ask(`SELECT d.name, s.kind, count(*), min(r.event_ms), max(r.event_ms)
 		FROM device d JOIN series s ON s.device = d.id
 		JOIN record r ON r.series = s.id AND r.event_ms >= ? AND r.event_ms < ?
 		WHERE d.base = ? GROUP BY s.id`, w.StartMs, w.EndMs, base)
@@ -144,7 +144,7 @@ func (v *snapshot) countRecords(base string, w span.Span, counts map[string]*evi
 }
 
 func (v *snapshot) countRaw(base string, w span.Span, counts map[string]*evidence.DeviceCount) error {
-	rows, err := v.query(`SELECT q.device, count(*) FROM log l JOIN quarantine q ON q.log = l.id
+	rows, err := v.ask(`SELECT q.device, count(*) FROM log l JOIN quarantine q ON q.log = l.id
 		WHERE l.base = ? AND q.event_ms >= ? AND q.event_ms < ? GROUP BY q.device`, base, w.StartMs, w.EndMs)
 	if err != nil {
 		return fmt.Errorf("count quarantine: %w", err)

@@ -16,7 +16,7 @@ const inLogOrder = "l.epoch < 0, l.epoch, q.seq < 0, q.seq, q.idx"
 // Quarantine implements evidence.Store.
 func (s *Store) Quarantine(ctx context.Context, base string, window span.Span, yield func(*evidence.Entry) error) error {
 	return s.view(ctx, "read quarantine", func(v *snapshot) error {
-		rows, err := v.query(`SELECT q.event_ms, q.device, q.log, q.seq, q.body
+		rows, err := v.ask(`SELECT q.event_ms, q.device, q.log, q.seq, q.body
 			FROM log l JOIN quarantine q ON q.log = l.id
 			WHERE l.base = ? AND q.received_ms >= ? AND q.received_ms < ?
 			ORDER BY q.received_ms, `+inLogOrder, base, window.StartMs, window.EndMs)
@@ -40,7 +40,7 @@ func (v *snapshot) eachRaw(rows *rows, yield func(*evidence.Entry) error) error 
 
 // scanRaw returns a device's raw records in the window of event time. They are few, and sorted in memory.
 func (v *snapshot) scanRaw(q evidence.Query) (evidence.Cursor, error) {
-	rows, err := v.query(`SELECT q.event_ms, q.device, q.log, q.seq, q.body
+	rows, err := v.ask(`SELECT q.event_ms, q.device, q.log, q.seq, q.body
 		FROM log l JOIN quarantine q ON q.log = l.id
 		WHERE l.base = ? AND q.device = ? AND q.event_ms >= ? AND q.event_ms < ?
 		ORDER BY q.event_ms, `+inLogOrder, q.Base, q.Device, q.Window.StartMs, q.Window.EndMs)
@@ -78,7 +78,7 @@ func (s *Store) ReceiptsAmong(ctx context.Context, q evidence.ReceiptQuery) ([]e
 func (s *Store) receiptsWhere(ctx context.Context, where string, args ...any) ([]evidence.BridgeReceipt, error) {
 	var all []evidence.BridgeReceipt
 	err := s.view(ctx, "read receipts", func(v *snapshot) error {
-		rows, err := v.query(`SELECT l.bridge, l.epoch, r.first, r.last, r.missing, r.chain_before, r.chain_after,
+		rows, err := v.ask(`SELECT l.bridge, l.epoch, r.first, r.last, r.missing, r.chain_before, r.chain_after,
 			r.first_ms, r.last_ms, r.collected_ms
 			FROM log l JOIN receipt r ON r.log = l.id WHERE `+where, args...)
 		if err != nil {

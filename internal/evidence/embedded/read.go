@@ -23,6 +23,7 @@ type snapshot struct {
 	known   []string
 	logs    []logName
 	strings map[string]string
+	query   *evidence.Query // of Read: which values are wanted; nil for all
 }
 
 // view runs step on a snapshot of the file.
@@ -75,6 +76,11 @@ func (v *snapshot) word(id uint64) (string, error) {
 	return v.known[id-1], nil
 }
 
+// wants reports whether the reader wants a quantity's values.
+func (v *snapshot) wants(quantity string) bool {
+	return v.query == nil || v.query.WantsQuantity(quantity)
+}
+
 func (v *snapshot) intern(b []byte) string {
 	if len(b) == 0 {
 		return ""
@@ -104,6 +110,7 @@ func (s *Store) Read(ctx context.Context, q evidence.Query, yield func(*evidence
 		return fmt.Errorf("read evidence: %w", err)
 	}
 	return s.view(ctx, "read evidence", func(v *snapshot) error {
+		v.query = &q
 		all, err := v.series(q.Base, q.Device)
 		if err != nil {
 			return err
@@ -149,7 +156,7 @@ type seriesRow struct {
 }
 
 func (v *snapshot) series(base, device string) ([]seriesRow, error) {
-	rows, err := v.query(`SELECT s.id, s.kind, s.channel FROM series s JOIN device d ON d.id = s.device
+	rows, err := v.ask(`SELECT s.id, s.kind, s.channel FROM series s JOIN device d ON d.id = s.device
 		WHERE d.base = ? AND d.name = ? ORDER BY s.channel, s.kind`, base, device)
 	if err != nil {
 		return nil, fmt.Errorf("find series: %w", err)
@@ -175,7 +182,7 @@ type cursor struct {
 }
 
 func (v *snapshot) scan(s seriesRow, w span.Span) (*cursor, error) {
-	rows, err := v.query(`SELECT event_ms, log, seq, body FROM record
+	rows, err := v.ask(`SELECT event_ms, log, seq, body FROM record
 		WHERE series = ? AND event_ms >= ? AND event_ms < ? ORDER BY event_ms, digest`, s.id, w.StartMs, w.EndMs)
 	if err != nil {
 		return nil, fmt.Errorf("scan records: %w", err)

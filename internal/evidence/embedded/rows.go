@@ -15,8 +15,8 @@ type rows struct {
 	buf  []byte
 }
 
-// query asks; args are int64 and string. The rows must be closed.
-func (v *snapshot) query(text string, args ...any) (*rows, error) {
+// ask sends a statement; args are int64 and string. The rows must be closed.
+func (v *snapshot) ask(text string, args ...any) (*rows, error) {
 	// Not one of the connection's cached statements: several cursors have the same text.
 	stmt, _, err := v.conn.PrepareTransient(text)
 	if err != nil {

@@ -49,6 +49,7 @@ func Run(t *testing.T, traits Traits, open func(testing.TB) evidence.Store) {
 		{"entries come in order", s.order},
 		{"the window is half-open", s.window},
 		{"kinds and channels select", s.selection},
+		{"quantities select", s.quantities},
 		{"a query that selects nothing is an error", s.badQuery},
 		{"yield's error ends the reading", s.yieldError},
 		{"bases are apart", s.bases},

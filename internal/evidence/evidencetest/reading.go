@@ -2,6 +2,7 @@ package evidencetest
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -88,6 +89,55 @@ func (s suite) selection(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, got, test.want)
 		}
 	}
+}
+
+// quantities: who asks for some gets them, and all else that a derivation reads, whatever more the store gives.
+func (s suite) quantities(t *testing.T) {
+	store := s.store(t)
+	var said []telemetry.Record
+	for i, channel := range []string{"a", "b", "a", "", "a"} {
+		r := sample(channel, int64(10*i), float64(i)+0.5)
+		r.ValidMs, r.Retained, r.State = int64(25_000*(i%2)), i == 2, []string{"", "READY"}[i%2]
+		r.Values = append(r.Values, telemetry.Value{Quantity: telemetry.VoltageV, Number: 230}, telemetry.Value{Quantity: telemetry.EnergyWh, Number: float64(i)})
+		said = append(said, r)
+	}
+	bare := sample("a", 60, 0)
+	bare.Values, bare.State = nil, "OFF"
+	said = append(said, bare, link("a", 70, telemetry.LinkWill), link("b", 80, telemetry.LinkOnline))
+	mustWrite(t, store, each(1, said...))
+	for name, channels := range map[string][]string{"every channel": nil, "one": {"a"}, "the empty one": {""}, "two": {"a", "b"}, "none": {}} {
+		for _, wanted := range [][]string{{}, {telemetry.EnergyWh}, {telemetry.EnergyWh, telemetry.PowerW, "never_said"}} {
+			q := all()
+			q.Kinds, q.Channels = []telemetry.Kind{telemetry.KindSample, telemetry.KindLink}, channels
+			want := read(t, store, q, wanted)
+			q.Quantities = wanted
+			if diff := cmp.Diff(want, read(t, store, q, wanted)); diff != "" {
+				t.Errorf("%s, %v (-all asked for +some):\n%s", name, wanted, diff)
+			}
+		}
+	}
+	q := all()
+	q.Quantities = []string{`power_w" FROM x; --`}
+	if err := store.Read(t.Context(), q, func(*evidence.Entry) error { return nil }); err == nil {
+		t.Error("read a quantity that none can be called")
+	}
+}
+
+// read returns what a derivation reads of each record.
+func read(t *testing.T, store evidence.Store, q evidence.Query, wanted []string) []telemetry.Record {
+	t.Helper()
+	var out []telemetry.Record
+	for _, e := range mustRead(t, store, q) {
+		r := e.Record
+		r.DeviceMs, r.Values = 0, nil
+		for _, v := range e.Values {
+			if slices.Contains(wanted, v.Quantity) {
+				r.Values = append(r.Values, v)
+			}
+		}
+		out = append(out, r)
+	}
+	return out
 }
 
 func (s suite) badQuery(t *testing.T) {

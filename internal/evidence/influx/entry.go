@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,7 +25,8 @@ type decoding struct {
 	texts  map[string]string
 	names  map[string]string // from their encoded form
 	metas  map[string]*plan
-	index  int64 // of the last raw record in its message
+	lean   *evidence.Query // that asked for some quantities alone; nil for everything
+	index  int64           // of the last raw record in its message
 }
 
 // places are the columns of a layout, -1 where there is none.
@@ -81,7 +83,10 @@ func (d *decoding) row(e *evidence.Entry) error {
 	ns := f.integer(d.at.time)
 	p := f.plan()
 	e.Kind, e.EventMs = d.kind, floorMs(ns)
-	e.Seq, e.ReceivedMs, e.CollectedMs = uint64(f.integer(d.at.seq)), f.integer(d.at.received), f.integer(d.at.collected)
+	e.Seq, e.ReceivedMs, e.CollectedMs = 0, 0, 0
+	if d.lean == nil {
+		e.Seq, e.ReceivedMs, e.CollectedMs = uint64(f.integer(d.at.seq)), f.integer(d.at.received), f.integer(d.at.collected)
+	}
 	if f.err != nil {
 		return f.err
 	}
@@ -102,6 +107,7 @@ func (d *decoding) row(e *evidence.Entry) error {
 	}
 	e.DeviceMs = 0
 	switch {
+	case d.lean != nil:
 	case p.deviceIsEvent:
 		e.DeviceMs = e.EventMs
 	case p.deviceMs:
@@ -177,6 +183,9 @@ func (f *fields) bytes(column int) []byte {
 func (f *fields) text(column int) string { return remember(f.d.texts, f.bytes(column), strings.Clone) }
 
 func (f *fields) channel() string {
+	if q := f.d.lean; q != nil && len(q.Channels) == 1 {
+		return q.Channels[0]
+	}
 	if f.d.at.channel < 0 { // grouped by it
 		return decoded(f.d.a.tags["channel"])
 	}
@@ -201,6 +210,9 @@ func (f *fields) plan() *plan {
 		return &plan{}
 	}
 	p := &plan{meta: *m}
+	if lean := f.d.lean; lean != nil {
+		p.quantities = slices.DeleteFunc(p.quantities, func(q string) bool { return !lean.WantsQuantity(q) })
+	}
 	for _, q := range m.quantities {
 		// Where there is no such column the device says the quantity for the first time while it is read: the cell is null
 		// and the point incomplete.
