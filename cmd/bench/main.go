@@ -45,6 +45,7 @@ func parts() []part {
 		{"uplink", measureUplink},
 		{"usage", measureUsage},
 		{"settle", measureSettle},
+		{"year", measureYear},
 	}
 }
 
