@@ -24,7 +24,7 @@ import (
 	"github.com/jishi-telemetry/jishi/internal/access"
 	"github.com/jishi-telemetry/jishi/internal/calendar"
 	"github.com/jishi-telemetry/jishi/internal/evidence"
-	"github.com/jishi-telemetry/jishi/internal/hours"
+	"github.com/jishi-telemetry/jishi/internal/identity"
 	"github.com/jishi-telemetry/jishi/internal/intake"
 	"github.com/jishi-telemetry/jishi/internal/ledger"
 	"github.com/jishi-telemetry/jishi/internal/registry"
@@ -47,8 +47,12 @@ type Options struct {
 	Open bool
 	// Rules are the figures of attendance and hours; the zero value is settle.DefaultRules.
 	Rules settle.Rules
-	// Decisions returns what named persons decided of a base's lessons; nil is nothing.
-	Decisions func(ctx context.Context, base string) ([]hours.Exclusion, error)
+	// Corrections takes requests to correct hours, and says what the approved ones decide; nil takes none.
+	Corrections *settle.Corrections
+	// Periods takes periods from provisional to sealed; nil takes none.
+	Periods *settle.Periods
+	// Identities returns the desk that shows who a person is; nil shows nobody.
+	Identities func(ctx context.Context) (*identity.Desk, error)
 	// Intake returns the desk that takes workbooks in; nil takes none.
 	Intake func(ctx context.Context) (*intake.Desk, error)
 	// Ready are asked by /readyz, by name; all must return nil.
@@ -169,6 +173,9 @@ func (s *Server) routes() {
 	huma.Register(s.spec, get("settled", "/bases/{base}/settled", "Settled usage from the ledger 已结算使用情况", figures), s.settled)
 	s.peopleRoutes()
 	s.importRoutes()
+	s.clueRoutes()
+	s.correctionRoutes()
+	s.periodRoutes()
 	s.doorRoutes()
 }
 

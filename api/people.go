@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/jishi-telemetry/jishi/internal/access"
+	"github.com/jishi-telemetry/jishi/internal/calendar"
 	"github.com/jishi-telemetry/jishi/internal/hours"
 	"github.com/jishi-telemetry/jishi/internal/ledger"
 	"github.com/jishi-telemetry/jishi/internal/settle"
@@ -24,6 +25,7 @@ func (s *Server) peopleRoutes() {
 	huma.Register(s.spec, get("hours", "/bases/{base}/hours", "Verified hours per trainee and lesson 核验学时"), s.hours)
 	huma.Register(s.spec, get("explain", "/bases/{base}/sessions/{session}/people/{person}",
 		"Why each minute of a trainee's lesson counts or does not 学时核验说明"), s.explain)
+	huma.Register(s.spec, operation(http.MethodPost, "unmask", "/bases/{base}/people/{person}/unmask", "Who a person is, for a reason that is kept 查看身份", access.Unmask), s.unmask)
 	huma.Register(s.spec, get("settlements", "/bases/{base}/days/{day}/settlements", "Settlements of a day, with what changed 结算修订"), s.settlements)
 }
 
@@ -123,10 +125,6 @@ func (s *Server) hours(ctx context.Context, in *hoursInput) (*list[Hours], error
 	w := s.world()
 	roster := w.Roster(in.Base)
 	out := []Hours{}
-	decisions, err := s.decisions(ctx, in.Base)
-	if err != nil {
-		return nil, err
-	}
 	settled, err := s.settledHours(ctx, in.Base, from, to)
 	if err != nil {
 		return nil, s.problem(err)
@@ -134,6 +132,10 @@ func (s *Server) hours(ctx context.Context, in *hoursInput) (*list[Hours], error
 	for d := from; !to.Before(d); d = d.Add(1) {
 		day, ok := settled[d.String()]
 		if !ok {
+			decisions, err := s.decisionsOf(ctx, in.Base, d)
+			if err != nil {
+				return nil, s.problem(err)
+			}
 			people, err := w.Settler.People(ctx, roster, d, settle.Terms{Rules: s.o.Rules, Decisions: decisions})
 			if err != nil {
 				return nil, s.problem(err)
@@ -149,16 +151,12 @@ func (s *Server) hours(ctx context.Context, in *hoursInput) (*list[Hours], error
 	return listOf(out), nil
 }
 
-// decisions are what named persons decided of a base's lessons.
-func (s *Server) decisions(ctx context.Context, base string) ([]hours.Exclusion, error) {
-	if s.o.Decisions == nil {
+// decisionsOf are what named persons decided of a base's day.
+func (s *Server) decisionsOf(ctx context.Context, base string, d calendar.Date) ([]hours.Exclusion, error) {
+	if s.o.Corrections == nil {
 		return nil, nil
 	}
-	decisions, err := s.o.Decisions(ctx, base)
-	if err != nil {
-		return nil, s.problem(err)
-	}
-	return decisions, nil
+	return s.o.Corrections.Decisions(ctx, base, d)
 }
 
 type explainInput struct {
@@ -173,12 +171,15 @@ func (s *Server) explain(ctx context.Context, in *explainInput) (*explainOutput,
 	if err := s.knownBase(in.Base); err != nil {
 		return nil, err
 	}
-	decisions, err := s.decisions(ctx, in.Base)
-	if err != nil {
-		return nil, err
+	terms := settle.Terms{Rules: s.o.Rules}
+	if s.o.Corrections != nil {
+		var err error
+		if terms.Decisions, err = s.o.Corrections.OfSession(ctx, in.Base, in.Session); err != nil {
+			return nil, s.problem(err)
+		}
 	}
 	w := s.world()
-	x, err := w.Settler.Explain(ctx, w.Roster(in.Base), in.Session, in.Person, settle.Terms{Rules: s.o.Rules, Decisions: decisions})
+	x, err := w.Settler.Explain(ctx, w.Roster(in.Base), in.Session, in.Person, terms)
 	switch {
 	case errors.Is(err, settle.ErrUnknownSession):
 		return nil, huma.Error404NotFound(fmt.Sprintf("课表中没有课次 %q (the timetable has no such session)", in.Session))

@@ -46,6 +46,28 @@ var may = map[string]struct{ who, body string }{
 	"GET /api/v1/bases/{base}/sessions/{session}/people/{person}": {". 1 1 x x . . . .", ""},
 	"GET /api/v1/bases/{base}/import/template":                    {". 1 . . x . . . .", ""},
 	"POST /api/v1/bases/{base}/import":                            {". 1 . . x . . . .", `{"files":[{"name":"a.csv","data":""}],"dry_run":true}`},
+	"GET /api/v1/bases/{base}/clues":                              {". 1 1 x x . . . .", ""},
+	"GET /api/v1/bases/{base}/clues/{key}":                        {". 1 1 x x . . . .", ""},
+	"POST /api/v1/bases/{base}/clues/{key}/steps":                 {". . 1 x x . . . .", `{"state":"assigned","assignee":"officer"}`},
+	"POST /api/v1/bases/{base}/clues/{key}/answers":               {". 1 . . . . . . .", `{"text":"停电"}`},
+	"GET /api/v1/clues/precision":                                 {". . . x x . . . .", ""},
+	"GET /api/v1/bases/{base}/corrections":                        {". 1 1 x x . . . .", ""},
+	"POST /api/v1/bases/{base}/corrections":                       {"1 1 . . . . . . .", `{"session":"k1","person":"s1","kind":"grant","from":"2026-03-02T00:30:00Z","to":"2026-03-02T01:00:00Z","reason":"r"}`},
+	"GET /api/v1/bases/{base}/corrections/{number}":               {". 1 1 x x . . . .", ""},
+	"GET /api/v1/bases/{base}/corrections/{number}/preview":       {". 1 1 x x . . . .", ""},
+	"GET /api/v1/bases/{base}/corrections/{number}/attachment":    {". 1 1 x x . . . .", ""},
+	"POST /api/v1/bases/{base}/corrections/{number}/submit":       {"1 1 . . . . . . .", `{}`},
+	"POST /api/v1/bases/{base}/corrections/{number}/withdraw":     {"1 1 . . . . . . .", `{}`},
+	"POST /api/v1/bases/{base}/corrections/{number}/approve":      {". 1 . . x . . . .", `{}`},
+	"POST /api/v1/bases/{base}/corrections/{number}/reject":       {". 1 . . x . . . .", `{"note":"n"}`},
+	"POST /api/v1/bases/{base}/corrections/{number}/revoke":       {". 1 . . x . . . .", `{"note":"n"}`},
+	"GET /api/v1/bases/{base}/periods":                            {"1 1 1 x x . . . .", ""},
+	"GET /api/v1/bases/{base}/periods/{period}":                   {"1 1 1 x x . . . .", ""},
+	"POST /api/v1/bases/{base}/periods/{period}/finalise":         {". . . . x . . . .", ""},
+	"POST /api/v1/bases/{base}/periods/{period}/seal":             {". . . . x . . . .", ""},
+	"POST /api/v1/bases/{base}/periods/{period}/accept-gap":       {". . . . x . . . .", `{"from":"2026-02-02","to":"2026-02-03","reason":"r"}`},
+	"GET /api/v1/bases/{base}/rates":                              {"1 1 1 x x . . . .", ""},
+	"POST /api/v1/bases/{base}/people/{person}/unmask":            {". 1 1 x x . . . .", `{"reason":"核对名册"}`},
 	"POST /api/v1/session":                                        {"x x x x x x x x x", `{"name":"stranger","password":"not this one"}`},
 	"GET /api/v1/me":                                              {"x x x x x x x x x", ""},
 	"POST /api/v1/me/password":                                    {"x x x x x x x x x", `{"old":"not this one","new":"short"}`},
@@ -129,7 +151,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 		t.Errorf("the audit log: %d entries, %v", seq, err)
 	}
 	refused, err := r.options.Access.Entries(t.Context(), access.AuditQuery{Actor: "tech", Action: string(access.ActRefused), Base: "b2", Most: 500})
-	if err != nil || len(refused) != 13 { // each operation with a {base}
+	if err != nil || len(refused) != 34 { // each operation with a {base}
 		t.Errorf("%d refusals of the technician at the other base are in the audit log, %v", len(refused), err)
 	}
 }
@@ -139,7 +161,8 @@ func (v *visitor) try(t *testing.T, op, base string, allowed bool) {
 	t.Helper()
 	method, path, _ := strings.Cut(op, " ")
 	path = strings.NewReplacer("{base}", base, "{equipment}", "cnc-1", "{name}", "target", "{id}", "none",
-		"{session}", "none", "{person}", "none", "{day}", "2026-03-02").Replace(path)
+		"{session}", "none", "{person}", "none", "{day}", "2026-03-02",
+		"{key}", "none", "{number}", "1", "{period}", "month:2026-02").Replace(path)
 	a := v.do(t, method, path, may[op].body)
 	// What would give more than the token is for people.
 	forPeople := []string{"DELETE /api/v1/session", "POST /api/v1/me/password", "POST /api/v1/tokens"}
@@ -212,7 +235,8 @@ func TestStrangersGetNothing(t *testing.T) {
 					continue
 				}
 				path = strings.NewReplacer("{base}", "b1", "{equipment}", "cnc-1", "{name}", "tech", "{id}", "none",
-					"{session}", "none", "{person}", "none", "{day}", "2026-03-02").Replace(path)
+					"{session}", "none", "{person}", "none", "{day}", "2026-03-02",
+					"{key}", "none", "{number}", "1", "{period}", "month:2026-02").Replace(path)
 				a := tt.v.do(t, method, path, may[op].body)
 				problemOf(t, a, tt.status)
 				if tt.status == 401 && a.header.Get("WWW-Authenticate") != "Bearer" {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/jishi-telemetry/jishi/api"
 	"github.com/jishi-telemetry/jishi/internal/calendar"
+	"github.com/jishi-telemetry/jishi/internal/clue"
 	"github.com/jishi-telemetry/jishi/internal/evidence"
 	"github.com/jishi-telemetry/jishi/internal/evidence/embedded"
 	"github.com/jishi-telemetry/jishi/internal/ledger"
@@ -90,6 +91,19 @@ func newRig(t *testing.T, change ...func(*api.Options)) *rig {
 		c(&o)
 	}
 	r.settler = settle.New(r.store, o.Registry, cal)
+	if o.Ledger != nil {
+		o.Periods = &settle.Periods{Keeper: &settle.Keeper{
+			Settler: r.settler, Ledger: o.Ledger, Now: o.Now, Clues: clue.DefaultParams(),
+			Reference: func(context.Context) (*ledger.Reference, error) {
+				if o.World == nil {
+					return &ledger.Reference{Registry: o.Registry, Calendar: cal}, nil
+				}
+				w := o.World()
+				return &ledger.Reference{Registry: w.Registry, Calendar: w.Calendar, Rosters: w.Rosters}, nil
+			},
+		}}
+		o.Corrections = &settle.Corrections{Keeper: o.Periods.Keeper}
+	}
 	o.Settler, r.options = r.settler, o
 	if r.server, err = api.New(o); err != nil {
 		t.Fatal(err)

@@ -55,7 +55,16 @@ func newExplain() *cobra.Command {
 				return err
 			}
 			defer func() { err = errors.Join(err, store.Close()) }()
-			x, err := settle.New(store, ref.Registry, ref.Calendar).Explain(ctx, rosterOf(ref, code), session, person, settle.DefaultTerms())
+			people, err := openDecided(ctx, c, ref, store)
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, people.Close()) }()
+			terms := settle.DefaultTerms()
+			if terms.Decisions, err = people.session(ctx, code, session); err != nil {
+				return err
+			}
+			x, err := settle.New(store, ref.Registry, ref.Calendar).Explain(ctx, rosterOf(ref, code), session, person, terms)
 			if errors.Is(err, settle.ErrUnknownSession) || errors.Is(err, settle.ErrNotEnrolled) {
 				return usageError{err}
 			}

@@ -70,6 +70,11 @@ func printHours(ctx context.Context, c *settings, cmd *cobra.Command, f *hoursFl
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
+	persons, err := openDecided(ctx, c, ref, store)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, persons.Close()) }()
 	settler := settle.New(store, ref.Registry, ref.Calendar)
 	var rows []api.Hours
 	for _, w := range windows {
@@ -77,7 +82,11 @@ func printHours(ctx context.Context, c *settings, cmd *cobra.Command, f *hoursFl
 		if err != nil {
 			return usageError{fmt.Errorf("--from %q: want a day such as 2026-03-02", f.from)}
 		}
-		people, err := settler.People(ctx, rosterOf(ref, base), day, settle.DefaultTerms())
+		terms := settle.DefaultTerms()
+		if terms.Decisions, err = persons.day(ctx, base, day); err != nil {
+			return err
+		}
+		people, err := settler.People(ctx, rosterOf(ref, base), day, terms)
 		if err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/jishi-telemetry/jishi/api"
 	"github.com/jishi-telemetry/jishi/internal/calendar"
 	"github.com/jishi-telemetry/jishi/internal/settle"
 	"github.com/jishi-telemetry/jishi/internal/usage"
@@ -46,7 +47,7 @@ func newRates() *cobra.Command {
 }
 
 func printRates(ctx context.Context, c *settings, cmd *cobra.Command, f *ratesFlags) (err error) {
-	write, ok := map[string]func(io.Writer, *ratesReport) error{
+	write, ok := map[string]func(io.Writer, *api.Rates) error{
 		"table": ratesTable, "json": ratesJSON, "csv": ratesCSV,
 	}[f.format]
 	if !ok {
@@ -74,14 +75,19 @@ func printRates(ctx context.Context, c *settings, cmd *cobra.Command, f *ratesFl
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	settler := settle.New(store, ref.Registry, ref.Calendar)
-	if err := settler.AddPeople(ctx, &q, settle.DefaultRules(), nil); err != nil {
+	persons, err := openDecided(ctx, c, ref, store)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, persons.Close()) }()
+	if err := settler.AddPeople(ctx, &q, settle.DefaultRules(), persons.day); err != nil {
 		return err
 	}
 	rates, err := settler.Rates(ctx, &q)
 	if err != nil {
 		return err
 	}
-	return write(cmd.OutOrStdout(), reportOf(rates))
+	return write(cmd.OutOrStdout(), api.RatesOf(rates))
 }
 
 // period reads --from and --to.

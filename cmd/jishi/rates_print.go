@@ -10,15 +10,17 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
+
+	"github.com/jishi-telemetry/jishi/api"
 )
 
-func ratesJSON(w io.Writer, r *ratesReport) error {
+func ratesJSON(w io.Writer, r *api.Rates) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	return e.Encode(r)
 }
 
-func ratesTable(w io.Writer, r *ratesReport) error {
+func ratesTable(w io.Writer, r *api.Rates) error {
 	provisional := ""
 	if r.Provisional {
 		provisional = "\n日历未全部发布，工作日分母可能变化 working days may still change: a calendar notice is to come"
@@ -40,7 +42,7 @@ func newTable(from, to int, header ...any) table.Writer {
 }
 
 // amountTable has a line for each machine, and a column for each amount that some machine has.
-func amountTable(r *ratesReport) table.Writer {
+func amountTable(r *api.Rates) table.Writer {
 	header, columns := []any{"设备 machine", "在役 days"}, []int{}
 	if len(r.Machines) > 0 {
 		for i, a := range r.Machines[0].Amounts {
@@ -62,7 +64,7 @@ func amountTable(r *ratesReport) table.Writer {
 }
 
 // anyAmount reports whether a column says anything: whole amounts always do, parts of them when there is a part.
-func anyAmount(r *ratesReport, column int) bool {
+func anyAmount(r *api.Rates, column int) bool {
 	if !strings.Contains(r.Machines[0].Amounts[column].ID, ".") {
 		return true
 	}
@@ -74,10 +76,10 @@ func anyAmount(r *ratesReport, column int) bool {
 	return false
 }
 
-func named(m *machineReport) string { return printable(m.Equipment + " " + m.Name) }
+func named(m *api.MachineRates) string { return printable(m.Equipment + " " + m.Name) }
 
 // rateTable has a line for each rate of each machine.
-func rateTable(r *ratesReport) table.Writer {
+func rateTable(r *api.Rates) table.Writer {
 	t := newTable(3, 6, "设备 machine", "指标 rate", "数值 value", "分子 numerator", "分母 denominator", "完整率 coverage", "说明 notes")
 	for i := range r.Machines {
 		m := &r.Machines[i]
@@ -90,12 +92,12 @@ func rateTable(r *ratesReport) table.Writer {
 	return t
 }
 
-func rateCells(x *rateReport, notes []string) table.Row {
+func rateCells(x *api.Rate, notes []string) table.Row {
 	var why []string
 	if x.Why != "" {
 		why = append(why, x.WhyZh+" "+x.WhyEn)
 	}
-	amount := func(q quantity) string {
+	amount := func(q api.RateQuantity) string {
 		if q.Value == nil {
 			return "—"
 		}
@@ -108,7 +110,7 @@ func rateCells(x *rateReport, notes []string) table.Row {
 }
 
 // meanTable has a line for each rate over all machines.
-func meanTable(r *ratesReport) table.Writer {
+func meanTable(r *api.Rates) table.Writer {
 	t := newTable(2, 4, "指标 rate", "台均 mean", "原值加权 by value", "计分台均 scored", "数据不足 too little data", "其他未给出 otherwise withheld")
 	for i := range r.Means {
 		x := &r.Means[i]
@@ -150,7 +152,7 @@ func hoursOrDash(v *float64) string {
 }
 
 // ratesCSV writes one line for each figure: the rates and amounts of each machine, then those of the base.
-func ratesCSV(w io.Writer, r *ratesReport) error {
+func ratesCSV(w io.Writer, r *api.Rates) error {
 	// A byte order mark, so that Excel shows Chinese names.
 	if _, err := io.WriteString(w, "\uFEFF"); err != nil {
 		return err
@@ -161,8 +163,8 @@ func ratesCSV(w io.Writer, r *ratesReport) error {
 		"numerator", "numerator_unit", "denominator", "denominator_unit", "coverage", "floor", "why", "why_zh", "notes",
 		"evidence", "rule_version", "registry", "roster",
 	}}
-	all := &machineReport{} // stands for the base
-	line := func(kind string, m *machineReport, cells ...string) {
+	all := &api.MachineRates{} // stands for the base
+	line := func(kind string, m *api.MachineRates, cells ...string) {
 		days := strconv.Itoa(m.Days)
 		if m == all {
 			days = ""
@@ -170,7 +172,7 @@ func ratesCSV(w io.Writer, r *ratesReport) error {
 		cells = append([]string{csvText(r.Base), r.From, r.To, kind, csvText(m.Equipment), csvText(m.Name), days}, cells...)
 		lines = append(lines, append(cells, strings.Join(m.Notes, " "), m.Evidence, r.RuleVersion, r.Registry, r.Roster))
 	}
-	rate := func(m *machineReport, x *rateReport) {
+	rate := func(m *api.MachineRates, x *api.Rate) {
 		line("rate", m, x.ID, x.Name, orEmpty(x.Value), x.Unit, orEmpty(x.Numerator.Value), x.Numerator.Unit,
 			orEmpty(x.Denominator.Value), x.Denominator.Unit, number(x.Coverage), number(x.Floor), x.Why, x.WhyZh)
 	}

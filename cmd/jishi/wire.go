@@ -18,11 +18,13 @@ import (
 	"github.com/jishi-telemetry/jishi/api"
 	"github.com/jishi-telemetry/jishi/collector"
 	"github.com/jishi-telemetry/jishi/internal/access"
+	"github.com/jishi-telemetry/jishi/internal/clue"
 	"github.com/jishi-telemetry/jishi/internal/config"
 	"github.com/jishi-telemetry/jishi/internal/evidence"
 	"github.com/jishi-telemetry/jishi/internal/evidence/embedded"
 	"github.com/jishi-telemetry/jishi/internal/evidence/influx"
 	"github.com/jishi-telemetry/jishi/internal/frame"
+	"github.com/jishi-telemetry/jishi/internal/identity"
 	"github.com/jishi-telemetry/jishi/internal/intake"
 	"github.com/jishi-telemetry/jishi/internal/ledger"
 	"github.com/jishi-telemetry/jishi/internal/lifecycle"
@@ -226,6 +228,18 @@ func (p *process) startServer(ctx context.Context, store evidence.Store, reg *re
 	o.Intake = func(ctx context.Context) (*intake.Desk, error) {
 		return intakeDesk(ctx, p.office(l), reg.Current())
 	}
+	o.Identities = func(ctx context.Context) (*identity.Desk, error) {
+		vault, err := openVault(ctx, p.office(l), false)
+		if err != nil {
+			return nil, err
+		}
+		return p.office(l).desk(vault)
+	}
+	keeper := &settle.Keeper{
+		Settler: worldOf(store, reference.Current()).Settler, Ledger: l, Logger: p.log.With("part", "settle"), Clues: clue.DefaultParams(),
+		Reference: func(context.Context) (*ledger.Reference, error) { return reference.Current(), nil },
+	}
+	o.Periods, o.Corrections = &settle.Periods{Keeper: keeper}, &settle.Corrections{Keeper: keeper}
 	if err := p.openDoor(ctx, l, &o); err != nil {
 		return "", err
 	}
@@ -236,10 +250,6 @@ func (p *process) startServer(ctx context.Context, store evidence.Store, reg *re
 	listener, err := net.Listen("tcp", p.c.String("http.addr"))
 	if err != nil {
 		return "", fmt.Errorf("listen for HTTP (--http.addr): %w", err)
-	}
-	keeper := &settle.Keeper{
-		Settler: worldOf(store, reference.Current()).Settler, Ledger: l, Logger: p.log.With("part", "settle"),
-		Reference: func(context.Context) (*ledger.Reference, error) { return reference.Current(), nil },
 	}
 	p.stack.Go(ctx, "settle", func(ctx context.Context) error { keeper.Run(ctx); return nil })
 	p.stack.Go(ctx, "http", func(ctx context.Context) error { return server.Serve(ctx, listener) })

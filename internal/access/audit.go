@@ -30,6 +30,10 @@ const (
 	ActUnmask          Action = "people.unmask"
 	ActImport          Action = "registry.import"
 	ActExport          Action = "export"
+	ActClue            Action = "clue.step"
+	ActClueAnswer      Action = "clue.answer"
+	ActCorrection      Action = "correction.step"
+	ActPeriod          Action = "period.step"
 )
 
 // Entry is one line of the audit log. Seq, AtMs and Hash are set when it is recorded.

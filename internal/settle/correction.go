@@ -81,6 +81,33 @@ func (c *Corrections) Decisions(ctx context.Context, base string, d calendar.Dat
 	return f.settler.decisions(ctx, roster, d, c.Keeper.Rules, approved)
 }
 
+// OfSession returns what the approved corrections decide of a base's lesson, on all the days that it touches, for Settler.Explain. Of a
+// lesson that the timetable does not have it is nothing.
+func (c *Corrections) OfSession(ctx context.Context, base, session string) ([]hours.Exclusion, error) {
+	f, err := c.Keeper.inForce(ctx)
+	if err != nil || f.rosters[base] == nil {
+		return nil, err
+	}
+	s, ok := f.rosters[base].Session(session)
+	if !ok {
+		return nil, nil
+	}
+	var out []hours.Exclusion
+	for d := calendar.DateOf(s.Span.Start()); d.Span().StartMs < s.Span.EndMs; d = d.Add(1) {
+		day, err := c.Decisions(ctx, base, d)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range day {
+			// What is said of a day is about its minutes only: the order in which corrections hold is that of their day.
+			if e.Span = e.Span.Intersect(d.Span()); !e.Span.Empty() {
+				out = append(out, e)
+			}
+		}
+	}
+	return out, nil
+}
+
 // Effect is what a correction does to one day of a trainee.
 type Effect struct {
 	Day       calendar.Date

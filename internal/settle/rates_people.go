@@ -6,25 +6,37 @@ import (
 	"slices"
 
 	"github.com/jishi-telemetry/jishi/internal/attendance"
+	"github.com/jishi-telemetry/jishi/internal/calendar"
 	"github.com/jishi-telemetry/jishi/internal/hours"
 	"github.com/jishi-telemetry/jishi/internal/registry"
 	"github.com/jishi-telemetry/jishi/internal/span"
 	"github.com/jishi-telemetry/jishi/internal/usage"
 )
 
+// DayDecisions returns what named persons decided of a base's day, as Corrections.Decisions does.
+type DayDecisions func(ctx context.Context, base string, d calendar.Date) ([]hours.Exclusion, error)
+
 // AddPeople derives attendance and verified hours of the query's period day by day and fills in its Verified and Presence.
-// Without a timetable it leaves them as they are. decisions are what named persons decided.
+// Without a timetable it leaves them as they are. decisions returns what named persons decided of a day; nil is nothing.
 //
 // A trainee's practice is given to the machine at the trainee's station when that is the station's only one. Where several
 // machines share it, or somebody's station in the lesson is not known, no machine's share is known. Presence is told
 // within the lessons of a workshop with a reader, while that reader was heard of.
-func (s *Settler) AddPeople(ctx context.Context, q *RatesQuery, rules Rules, decisions []hours.Exclusion) error {
+func (s *Settler) AddPeople(ctx context.Context, q *RatesQuery, rules Rules, decisions DayDecisions) error {
 	if q.Roster == nil || len(q.Roster.People().Sessions) == 0 {
 		return nil
 	}
 	p := newRatesPeople(s.registry.EquipmentOf(q.Base))
 	for d := range q.days {
-		day, err := s.People(ctx, q.Roster, d, Terms{rules, decisions})
+		terms := Terms{Rules: rules}
+		var err error
+		if decisions != nil {
+			terms.Decisions, err = decisions(ctx, q.Base, d)
+		}
+		if err != nil {
+			return fmt.Errorf("rates of base %q: %w", q.Base, err)
+		}
+		day, err := s.People(ctx, q.Roster, d, terms)
 		if err != nil {
 			return fmt.Errorf("rates of base %q: %w", q.Base, err)
 		}

@@ -1,4 +1,4 @@
-package main
+package api
 
 import (
 	"time"
@@ -8,35 +8,36 @@ import (
 	"github.com/jishi-telemetry/jishi/internal/usage"
 )
 
-// ratesReport is what jishi rates tells, as its JSON has it; the table and the CSV are made of it.
-type ratesReport struct {
-	Base        string          `json:"base"`
-	From        string          `json:"from"`
-	To          string          `json:"to"`
-	Provisional bool            `json:"provisional"` // a calendar notice to come may change the working days
-	RuleVersion string          `json:"rule_version"`
-	Registry    string          `json:"registry"`
-	Roster      string          `json:"roster"`
-	Machines    []machineReport `json:"machines"`
-	StationUse  rateReport      `json:"station_use"`
-	Means       []meanReport    `json:"means"`
+// Rates are the rates of a base's machines in a period, each with numerator, denominator and coverage, or why it is withheld.
+type Rates struct {
+	Base        string         `json:"base"`
+	From        string         `json:"from" format:"date"`
+	To          string         `json:"to" format:"date"`
+	Provisional bool           `json:"provisional" doc:"a calendar notice to come may change the working days"`
+	RuleVersion string         `json:"rule_version"`
+	Registry    string         `json:"registry"`
+	Roster      string         `json:"roster"`
+	Machines    []MachineRates `json:"machines" nullable:"false"`
+	StationUse  Rate           `json:"station_use"`
+	Means       []RateMean     `json:"means" nullable:"false"`
 }
 
-type machineReport struct {
+// MachineRates are the rates of one machine.
+type MachineRates struct {
 	Equipment string       `json:"equipment"`
 	Name      string       `json:"name"`
 	From      time.Time    `json:"from"`
 	To        time.Time    `json:"to"`
 	Days      int          `json:"days_in_service"`
 	ValueYuan float64      `json:"value_yuan"`
-	Amounts   []amount     `json:"amounts"`
-	Rates     []rateReport `json:"rates"`
-	Notes     []string     `json:"notes"`
+	Amounts   []RateAmount `json:"amounts" nullable:"false"`
+	Rates     []Rate       `json:"rates" nullable:"false"`
+	Notes     []string     `json:"notes" nullable:"false"`
 	Evidence  string       `json:"evidence"`
 }
 
-// amount is a figure that is no rate.
-type amount struct {
+// RateAmount is a figure that is no rate.
+type RateAmount struct {
 	ID     string   `json:"id"`
 	Name   string   `json:"name"`
 	NameEN string   `json:"name_en"`
@@ -44,28 +45,31 @@ type amount struct {
 	Unit   string   `json:"unit"`
 }
 
-type rateReport struct {
-	ID          string   `json:"id"`
-	Name        string   `json:"name"`
-	NameEN      string   `json:"name_en"`
-	Value       *float64 `json:"value"` // nil when it is withheld
-	Unit        string   `json:"unit"`
-	Numerator   quantity `json:"numerator"`
-	Denominator quantity `json:"denominator"`
-	Coverage    float64  `json:"coverage"`
-	Floor       float64  `json:"floor"`
-	Why         string   `json:"why,omitempty"`
-	WhyZh       string   `json:"why_zh,omitempty"`
-	WhyEn       string   `json:"why_en,omitempty"`
+// Rate is one rate.
+type Rate struct {
+	ID          string       `json:"id"`
+	Name        string       `json:"name"`
+	NameEN      string       `json:"name_en"`
+	Value       *float64     `json:"value"` // nil when it is withheld
+	Unit        string       `json:"unit"`
+	Numerator   RateQuantity `json:"numerator"`
+	Denominator RateQuantity `json:"denominator"`
+	Coverage    float64      `json:"coverage"`
+	Floor       float64      `json:"floor"`
+	Why         string       `json:"why,omitempty"`
+	WhyZh       string       `json:"why_zh,omitempty"`
+	WhyEn       string       `json:"why_en,omitempty"`
 }
 
-type quantity struct {
+// RateQuantity is a numerator or a denominator.
+type RateQuantity struct {
 	Value  *float64 `json:"value"` // nil when it is not known
 	Unit   string   `json:"unit"`
 	UnitEN string   `json:"unit_en"`
 }
 
-type meanReport struct {
+// RateMean is the mean of one rate over the machines.
+type RateMean struct {
 	ID             string            `json:"id"`
 	Name           string            `json:"name"`
 	NameEN         string            `json:"name_en"`
@@ -77,14 +81,15 @@ type meanReport struct {
 	Scored         *float64          `json:"scored"`
 	CountedScored  int               `json:"counted_scored"`
 	Machines       int               `json:"machines"`
-	Short          []string          `json:"short"`    // too little data, left out
-	Withheld       map[string]string `json:"withheld"` // for another reason, left out
+	Short          []string          `json:"short" nullable:"false"` // too little data, left out
+	Withheld       map[string]string `json:"withheld"`               // for another reason, left out
 }
 
-func reportOf(r *settle.Rates) *ratesReport {
-	out := &ratesReport{
+// RatesOf shows rates.
+func RatesOf(r *settle.Rates) *Rates {
+	out := &Rates{
 		Base: r.Base, From: r.From.String(), To: r.To.String(), Provisional: r.Provisional,
-		RuleVersion: r.RuleVersion, Registry: r.RegistryDigest, Roster: r.RosterDigest, Machines: []machineReport{}, Means: []meanReport{},
+		RuleVersion: r.RuleVersion, Registry: r.RegistryDigest, Roster: r.RosterDigest, Machines: []MachineRates{}, Means: []RateMean{},
 		StationUse: rateReportOf(usage.NamedRate{ID: "station_use", Zh: "工位利用率", En: "use of stations", Rate: r.StationUse}),
 	}
 	for i := range r.Machines {
@@ -96,8 +101,8 @@ func reportOf(r *settle.Rates) *ratesReport {
 	return out
 }
 
-func machineReportOf(m *settle.MachineRates) machineReport {
-	out := machineReport{
+func machineReportOf(m *settle.MachineRates) MachineRates {
+	out := MachineRates{
 		Equipment: m.Equipment.ID, Name: m.Equipment.Name, From: m.Window.Start(), To: m.Window.End(), Days: m.Days,
 		ValueYuan: float64(m.Equipment.ValueFen) / 100, Amounts: amountsOf(&m.Rates), Notes: []string{}, Evidence: m.Digest,
 	}
@@ -112,18 +117,18 @@ func machineReportOf(m *settle.MachineRates) machineReport {
 
 // amountsOf lists what the rates are made of: effective time and its parts, by use, and what was switched on, ran unattended,
 // and was drawn.
-func amountsOf(r *usage.Rates) []amount {
+func amountsOf(r *usage.Rates) []RateAmount {
 	a := &r.Attribution
 	known := r.Quota.Why != usage.WhyNoTimetable // without a timetable nothing is attributed, which is not nothing used
-	h := func(id, zh, en string, ms int64, known bool) amount {
-		out := amount{ID: id, Name: zh, NameEN: en, Unit: "h"}
+	h := func(id, zh, en string, ms int64, known bool) RateAmount {
+		out := RateAmount{ID: id, Name: zh, NameEN: en, Unit: "h"}
 		if known {
 			v, _, _ := usage.Quantity{Unit: usage.UnitMs, Amount: ms}.Shown()
 			out.Value = &v
 		}
 		return out
 	}
-	out := []amount{
+	out := []RateAmount{
 		h("effective", "有效机时", "effective", a.Ms(), known),
 		h("effective.prep", "其中准备", "of it preparation", a.PrepMs, known),
 		h("effective.run", "其中运行", "of it running", a.RunMs, known),
@@ -134,11 +139,11 @@ func amountsOf(r *usage.Rates) []amount {
 		out = append(out, h("use."+string(use), zh, en, a.ByUse[use].Ms(), known))
 	}
 	out = append(out, h("on", "开机机时", "switched on", r.OnMs, true))
-	idle := amount{ID: "unattended", Name: "空转机时", NameEN: "running unattended", Unit: "h"}
+	idle := RateAmount{ID: "unattended", Name: "空转机时", NameEN: "running unattended", Unit: "h"}
 	if r.IdleRunMs != nil {
 		idle = h(idle.ID, idle.Name, idle.NameEN, *r.IdleRunMs, true)
 	}
-	energy := amount{ID: "energy", Name: "用电量", NameEN: "energy", Unit: "kWh"}
+	energy := RateAmount{ID: "energy", Name: "用电量", NameEN: "energy", Unit: "kWh"}
 	if r.Energy != nil {
 		v, _, _ := usage.Quantity{Unit: usage.UnitMilliWh, Amount: r.Energy.MilliWh}.Shown()
 		energy.Value = &v
@@ -164,8 +169,8 @@ func useName(u registry.UseCategory) (zh, en string) {
 	return "其他", "other"
 }
 
-func rateReportOf(n usage.NamedRate) rateReport {
-	out := rateReport{
+func rateReportOf(n usage.NamedRate) Rate {
+	out := Rate{
 		ID: n.ID, Name: n.Zh, NameEN: n.En, Value: n.Value, Unit: unitOf(n.ID), Coverage: n.Coverage, Floor: n.Floor,
 		Why: string(n.Why), Numerator: quantityOf(n.Numerator), Denominator: quantityOf(n.Denominator),
 	}
@@ -173,9 +178,9 @@ func rateReportOf(n usage.NamedRate) rateReport {
 	return out
 }
 
-func quantityOf(q usage.Quantity) quantity {
+func quantityOf(q usage.Quantity) RateQuantity {
 	v, zh, en := q.Shown()
-	out := quantity{Unit: zh, UnitEN: en}
+	out := RateQuantity{Unit: zh, UnitEN: en}
 	if !q.Unknown {
 		out.Value = &v
 	}
@@ -193,8 +198,8 @@ func unitOf(id string) string {
 	return ""
 }
 
-func meanReportOf(f *settle.NamedFleet, machines int) meanReport {
-	out := meanReport{
+func meanReportOf(f *settle.NamedFleet, machines int) RateMean {
+	out := RateMean{
 		ID: f.ID, Name: f.Zh, NameEN: f.En, Unit: unitOf(f.ID), Machines: machines,
 		Mean: f.Mean, Counted: f.Counted, ByValue: f.ByValue, CountedByValue: f.CountedByValue,
 		Scored: f.Scored, CountedScored: f.CountedScored, Short: append([]string{}, f.Short...), Withheld: map[string]string{},
