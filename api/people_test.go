@@ -24,7 +24,7 @@ import (
 )
 
 // schooled is a rig whose base b1 has a theory class on the story's morning, and a door reader.
-func schooled(t *testing.T) *rig {
+func schooled(t *testing.T, change ...func(*api.Options)) *rig {
 	t.Helper()
 	b := workshopBase("b1")
 	b.Devices = append(b.Devices, registry.Device{ID: "door", Kind: registry.Reader})
@@ -49,11 +49,11 @@ func schooled(t *testing.T) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := newRig(t, func(o *api.Options) {
+	r := newRig(t, append(change, func(o *api.Options) {
 		o.World = func() *api.World {
 			return &api.World{Settler: settle.New(o.Store, reg, cal), Registry: reg, Calendar: cal, Rosters: map[string]*registry.Roster{"b1": roster}}
 		}
-	}).serve(t)
+	})...).serve(t)
 	var taps []telemetry.Record
 	tap := func(clock, card string, direction telemetry.Direction) {
 		taps = append(taps, telemetry.Record{
