@@ -6,6 +6,9 @@ import "testing"
 // documented default figures, and nobody honest beside it is suspected. jishi sim clues plays more seeds.
 func TestPlantedFraudsAreFound(t *testing.T) {
 	t.Parallel()
+	if !*wholeSuite {
+		t.Skip("plays four days of two bases: make clues, or go test ./cmd/jishi -run PlantedFrauds -suite; each rule and what evidence becomes for it have tests of their own")
+	}
 	seed := uint64(1)
 	tally := &clueTally{}
 	if err := tally.play(t.Context(), "frauds", &seed); err != nil {
