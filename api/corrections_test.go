@@ -184,8 +184,12 @@ func TestUnmaskOverTheAPI(t *testing.T) {
 		who, base, person, reason string
 		status                    int
 	}{
-		{"eval", "b2", "s001", "核对", 403}, {"tech", "b1", "s001", "核对", 403}, {"officer", "b2", "s001", "核对", 404},
-		{"officer", "b1", "s009", "核对", 404}, {"officer", "b1", "s001", " ", 422}, {"officer", "b1", "s001", "核对张小三", 422},
+		{"eval", "b2", "s001", "核对", 403},
+		{"tech", "b1", "s001", "核对", 403},
+		{"officer", "b2", "s001", "核对", 404},
+		{"officer", "b1", "s009", "核对", 404},
+		{"officer", "b1", "s001", " ", 422},
+		{"officer", "b1", "s001", "核对张小三", 422},
 	} {
 		if a := ask(tt.who, tt.base, tt.person, tt.reason); a.status != tt.status || strings.Contains(string(a.body), "1239") {
 			t.Errorf("%d: status %d, want %d", i, a.status, tt.status)

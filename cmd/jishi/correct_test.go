@@ -10,6 +10,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/jishi-telemetry/jishi/internal/calendar"
+	"github.com/jishi-telemetry/jishi/internal/clue"
 	"github.com/jishi-telemetry/jishi/internal/evidence"
 	"github.com/jishi-telemetry/jishi/internal/evidence/embedded"
 	"github.com/jishi-telemetry/jishi/internal/ledger"
@@ -51,6 +53,9 @@ func setUpOffice(ctx context.Context, dir string) (err error) {
 	if err != nil {
 		return err
 	}
+	if _, err := l.PutClues(ctx, "test", []clue.Clue{officeClue()}, march2025(4, 3, 0)); err != nil {
+		return err
+	}
 	store, err := embedded.Open(ctx, filepath.Join(dir, "evidence.db"), embedded.Options{})
 	if err != nil {
 		return err
@@ -77,6 +82,18 @@ func officePeople() registry.People {
 		Classes:    []registry.Class{{ID: "k", Name: "理论", Use: registry.UseSocial, Profile: registry.Bench, Workshop: "w1"}},
 		Enrolments: []registry.Enrolment{{Class: "k", Person: "p1", Valid: registry.Always()}},
 		Sessions:   []registry.Session{{ID: "k1", Class: "k", Span: span.Span{StartMs: march2025(3, 9, 0), EndMs: march2025(3, 10, 30)}}},
+		Claims:     []registry.Claim{{Session: "k1", Person: "p1", Ms: 90 * 60_000}},
+	}
+}
+
+// officeClue is a clue about the class, as the service would have raised it.
+func officeClue() clue.Clue {
+	day := calendar.Date{Year: 2025, Month: time.March, Day: 3}
+	return clue.Clue{
+		Key: "0f1e", Rule: clue.F7, Version: 1, Tests: []string{"ended"}, Base: "cq01", Day: day, Span: span.Span{StartMs: march2025(3, 9, 0), EndMs: march2025(3, 10, 30)},
+		Severity: clue.Medium, Subjects: clue.Subjects{Classes: []string{"k"}}, Measures: []clue.Measure{{Name: "held", Unit: "share", Value: 0.3, Limit: 0.8}},
+		Explain: clue.Text{Zh: "班次 k 提前结束", En: "class k ended early"}, Innocent: []clue.Text{{Zh: "停电", En: "a power cut"}},
+		Evidence: []clue.Ref{{Epoch: 1, Seq: 2, Source: "door", Span: span.Span{StartMs: march2025(3, 9, 30), EndMs: march2025(3, 9, 30) + 1}}},
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/jishi-telemetry/jishi/internal/calendar"
+	"github.com/jishi-telemetry/jishi/internal/clue"
 	"github.com/jishi-telemetry/jishi/internal/config"
 	"github.com/jishi-telemetry/jishi/internal/ledger"
 	"github.com/jishi-telemetry/jishi/internal/settle"
@@ -61,6 +62,7 @@ type bureau struct {
 	out         io.Writer
 	base        string
 	ledger      *ledger.Ledger
+	reference   *ledger.Reference
 	periods     *settle.Periods
 	corrections *settle.Corrections
 }
@@ -102,7 +104,7 @@ func (f *bureauFlags) command(do func(ctx context.Context, o *bureau, args []str
 				Reference: func(context.Context) (*ledger.Reference, error) { return ref, nil },
 			}
 			return explainBureau(do(ctx, &bureau{
-				out: cmd.OutOrStdout(), base: base, ledger: l,
+				out: cmd.OutOrStdout(), base: base, ledger: l, reference: ref,
 				periods: &settle.Periods{Keeper: keeper}, corrections: &settle.Corrections{Keeper: keeper},
 			}, args))
 		})
@@ -114,6 +116,7 @@ func explainBureau(err error) error {
 	for _, wrong := range []error{
 		settle.ErrPeriod, settle.ErrUnknownBase, settle.ErrUnknownBridge, settle.ErrNoLesson, settle.ErrNoTrainee, settle.ErrOutside,
 		ledger.ErrText, ledger.ErrNoCorrection, ledger.ErrAttachment, ledger.ErrKind, ledger.ErrSpan,
+		ledger.ErrNoClue, ledger.ErrNoSample, ledger.ErrNotDrawn, clue.ErrSample,
 	} {
 		if errors.Is(err, wrong) {
 			return usageError{err}

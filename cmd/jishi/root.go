@@ -57,7 +57,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(
 		newUp(), newBridge(), newCollect(), newServe(), newCity(), newSim(),
 		newUsage(), newRates(), newHours(), newExplain(), newImport(), newFrames(), newCalibrate(), newTop(), newDoctor(), newVersion(),
-		newDevice(), newAccount(), newMap(), newPeople(), newPeriod(), newCorrect(),
+		newDevice(), newAccount(), newMap(), newPeople(), newPeriod(), newCorrect(), newClues(),
 	)
 	strictArgs(root)
 	return root

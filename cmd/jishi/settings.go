@@ -24,9 +24,9 @@ func settingsTable() []config.Setting {
 		sealer  = []string{"up", "bridge", "frames", "doctor"}
 		city    = []string{"up", "collect", "doctor"}
 		web     = []string{"up", "serve", "doctor"}
-		kept    = append([]string{"account", "rates", "hours", "explain", "import", "period", "correct"}, web...)
-		stores  = []string{"up", "collect", "serve", "usage", "rates", "hours", "explain", "period", "correct", "calibrate", "doctor"}
-		places  = []string{"up", "collect", "serve", "usage", "rates", "hours", "explain", "import", "period", "correct", "calibrate", "frames", "doctor"}
+		kept    = append([]string{"account", "rates", "hours", "explain", "import", "period", "correct", "clues"}, web...)
+		stores  = []string{"up", "collect", "serve", "usage", "rates", "hours", "explain", "period", "correct", "clues", "calibrate", "doctor"}
+		places  = []string{"up", "collect", "serve", "usage", "rates", "hours", "explain", "import", "period", "correct", "clues", "calibrate", "frames", "doctor"}
 		lone    = []string{"up", "bridge", "collect"}
 		live    = []string{"up", "bridge", "collect", "serve"}
 		rated   = []string{"up", "serve", "usage", "rates", "doctor"}
