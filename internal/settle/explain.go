@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/jishi-telemetry/jishi/internal/attendance"
 	"github.com/jishi-telemetry/jishi/internal/calendar"
 	"github.com/jishi-telemetry/jishi/internal/evidence"
@@ -120,29 +122,43 @@ func (s *Settler) machineStories(ctx context.Context, x *Explanation, rules Rule
 	}
 	reach := rules.Hours.Reach()
 	window := span.Span{StartMs: x.Lesson.Span.StartMs - reach, EndMs: x.Lesson.Span.EndMs + reach}
+	var wanted []registry.Equipment
 	for _, e := range s.registry.EquipmentOf(x.Base) {
-		if e.Workshop != x.Lesson.Workshop || !slices.Contains(x.Lesson.Stations, e.Station) || e.Signal.Kind == registry.SignalNone {
-			continue
+		if e.Workshop == x.Lesson.Workshop && slices.Contains(x.Lesson.Stations, e.Station) && e.Signal.Kind != registry.SignalNone {
+			wanted = append(wanted, e)
 		}
-		m, err := s.Machine(ctx, x.Base, e.ID, window)
-		if err != nil {
-			return err
-		}
-		records, err := s.recordsOf(ctx, m, window)
-		if err != nil {
-			return err
-		}
-		story := MachineStory{Equipment: e}
-		for _, segment := range m.Timeline {
-			part := SegmentStory{Segment: segment}
-			if ref, ok := records[segment.StartMs]; ok {
-				part.Record = &ref
-			}
-			story.Segments = append(story.Segments, part)
-		}
-		x.Machines = append(x.Machines, story)
 	}
-	return nil
+	x.Machines = make([]MachineStory, len(wanted))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(readers)
+	for i, e := range wanted {
+		g.Go(func() (err error) {
+			x.Machines[i], err = s.machineStory(ctx, x.Base, e, window)
+			return err
+		})
+	}
+	return g.Wait()
+}
+
+// machineStory tells what one machine did, and which record each stretch began with.
+func (s *Settler) machineStory(ctx context.Context, base string, e registry.Equipment, window span.Span) (MachineStory, error) {
+	story := MachineStory{Equipment: e}
+	m, err := s.Machine(ctx, base, e.ID, window)
+	if err != nil {
+		return story, err
+	}
+	records, err := s.recordsOf(ctx, m, window)
+	if err != nil {
+		return story, err
+	}
+	for _, segment := range m.Timeline {
+		part := SegmentStory{Segment: segment}
+		if ref, ok := records[segment.StartMs]; ok {
+			part.Record = &ref
+		}
+		story.Segments = append(story.Segments, part)
+	}
+	return story, nil
 }
 
 // recordsOf finds the records of a machine's sources by their event time.
