@@ -107,6 +107,11 @@ func (s *Server) bilingual(c huma.Context, _ string, v any) (any, error) {
 	}
 	title, detail := told(m.Status)
 	m.Title = title
+	for _, d := range m.Errors {
+		if d.Location == "body" {
+			d.Value = nil // a whole body may hold names and numbers of persons
+		}
+	}
 	switch {
 	case m.Detail == "validation failed":
 		m.Detail = detail

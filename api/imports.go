@@ -21,7 +21,7 @@ const maxImport = 12 << 20
 // importRoutes are the operations that bring workbooks in.
 func (s *Server) importRoutes() {
 	huma.Register(s.spec, operation(http.MethodGet, "import-template", "/bases/{base}/import/template", "Empty workbook with every sheet 导入模板", access.Import), s.importTemplate)
-	post := also(operation(http.MethodPost, "import", "/bases/{base}/import", "Import reference data, all or nothing 导入登记数据", access.Import), http.StatusConflict)
+	post := also(secret(operation(http.MethodPost, "import", "/bases/{base}/import", "Import reference data, all or nothing 导入登记数据", access.Import)), http.StatusConflict)
 	post.MaxBodyBytes = maxImport
 	huma.Register(s.spec, post, s.importFiles)
 }

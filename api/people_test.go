@@ -180,6 +180,10 @@ func TestImportOverTheAPI(t *testing.T) {
 			t.Errorf("%s: %+v, %d persons, %v", step.name, result, len(people.Persons), err)
 		}
 	}
+	raw := (&visitor{r: r, headers: map[string]string{"Content-Type": "text/csv"}}).do(t, http.MethodPost, "/api/v1/bases/b1/import", good)
+	if raw.status != http.StatusUnsupportedMediaType && raw.status != http.StatusUnprocessableEntity || strings.Contains(string(raw.body), "500103199003071239") {
+		t.Errorf("a bare file: status %d, %s", raw.status, raw.body)
+	}
 	p := problemOf(t, send("学员编号,姓名,身份证号\ns002,李四,500103199003071230\ns 3,王五,\n", false), 422)
 	if len(p.Errors) != 2 || !strings.Contains(p.Errors[0].Location, "学员!C2") {
 		t.Errorf("mistakes: %+v", p.Errors)

@@ -53,10 +53,11 @@ func propose(ctx context.Context, c *settings, w io.Writer, f *calibrateFlags) (
 		return usageError{err}
 	}
 	window := span.Span{StartMs: windows[0].span.StartMs, EndMs: windows[len(windows)-1].span.EndMs}
-	reg, err := openRegistry(c)
+	ref, err := openReference(ctx, c)
 	if err != nil {
 		return err
 	}
+	reg := ref.Registry
 	base, err := chooseBase(reg, f.base)
 	if err != nil {
 		return usageError{err}

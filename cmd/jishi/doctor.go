@@ -56,7 +56,7 @@ func examine(ctx context.Context, c *settings, w io.Writer) error {
 	var findings []finding
 	add := func(f ...finding) { findings = append(findings, f...) }
 	add(checkDataDir(c), checkKey(c), checkCalendar(time.Now()))
-	reg, f := checkRegistry(c)
+	reg, f := checkRegistry(ctx, c)
 	add(f)
 	add(checkEdge(c, reg)...)
 	add(checkQuarantine(c)...)
@@ -144,12 +144,12 @@ func checkCalendar(now time.Time) finding {
 	return finding{good, fmt.Sprintf("日历包含 %d 年 calendar covers %d", today.Year, today.Year), ""}
 }
 
-func checkRegistry(c *settings) (*registry.Registry, finding) {
-	reg, err := openRegistry(c)
+func checkRegistry(ctx context.Context, c *settings) (*registry.Registry, finding) {
+	ref, err := openReference(ctx, c)
 	if err != nil {
 		return nil, finding{bad, "登记数据 registry: " + err.Error(), "see docs/registry.md; every mistake is listed with its place"}
 	}
-	machines := 0
+	reg, machines := ref.Registry, 0
 	for _, b := range reg.Bases() {
 		machines += len(b.Equipment)
 	}

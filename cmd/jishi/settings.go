@@ -24,7 +24,7 @@ func settingsTable() []config.Setting {
 		sealer  = []string{"up", "bridge", "frames", "doctor"}
 		city    = []string{"up", "collect", "doctor"}
 		web     = []string{"up", "serve", "doctor"}
-		kept    = append([]string{"account", "rates", "hours", "explain", "import", "period", "correct", "clues"}, web...)
+		kept    = append([]string{"account", "rates", "hours", "explain", "import", "period", "correct", "clues", "usage", "calibrate"}, web...)
 		stores  = []string{"up", "collect", "serve", "usage", "rates", "hours", "explain", "period", "correct", "clues", "calibrate", "doctor"}
 		places  = []string{"up", "collect", "serve", "usage", "rates", "hours", "explain", "import", "period", "correct", "clues", "calibrate", "frames", "doctor"}
 		lone    = []string{"up", "bridge", "collect"}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"errors"
+	"io/fs"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -54,11 +55,22 @@ func newUp() *cobra.Command {
 // up starts everything on the registry's data.
 func (p *process) up(ctx context.Context, cmd *cobra.Command) error {
 	p.base, p.replay = p.c.String("base.code"), p.c.Bool("bridge.replay-clock")
-	reg, err := p.followRegistry(ctx)
+	imported, err := readImported(ctx, p.c)
 	if err != nil {
 		return err
 	}
-	if err := p.knownBase(reg.Current()); err != nil {
+	reg, err := p.followRegistry(ctx)
+	if errors.Is(err, fs.ErrNotExist) && imported != nil && len(imported.Registry.Bases()) > 0 {
+		reg, err = registry.Fixed(imported.Registry), nil // its bases were all imported
+	}
+	if err != nil {
+		return err
+	}
+	all, err := joined(reg.Current(), imported)
+	if err != nil {
+		return err
+	}
+	if err := p.knownBase(all.Registry); err != nil {
 		return err
 	}
 	_, url, err := p.startAll(ctx, reg)

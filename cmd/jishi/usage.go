@@ -62,24 +62,21 @@ func printUsage(ctx context.Context, c *settings, cmd *cobra.Command, f *usageFl
 	if err != nil {
 		return usageError{err}
 	}
-	reg, err := openRegistry(c)
+	ref, err := openReference(ctx, c)
 	if err != nil {
 		return err
 	}
+	reg := ref.Registry
 	base, err := chooseBase(reg, f.base)
 	if err != nil {
 		return usageError{err}
-	}
-	cal, err := calendar.New()
-	if err != nil {
-		return err
 	}
 	store, err := openStore(ctx, c, true, nil)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	settler := settle.New(store, reg, cal)
+	settler := settle.New(store, reg, ref.Calendar)
 	var rows []api.Usage
 	for _, w := range windows {
 		machines, err := machinesOf(ctx, settler, base, f.equipment, w.span)

@@ -104,7 +104,7 @@ func (p *process) followRegistry(ctx context.Context) (*registry.Live, error) {
 // explainRegistry says what to do when there is no registry.
 func explainRegistry(path string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("no registry at %s: write one (see docs/registry.md), name another with --registry.path, "+
+		return fmt.Errorf("no registry at %s: write one (see docs/registry.md), import a workbook (jishi import, see docs/import.md), name another with --registry.path, "+
 			"or try `jishi up --demo`: %w", path, err)
 	}
 	return err
